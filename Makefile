@@ -1,0 +1,58 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+MANIFEST := dbt_project/target/manifest.json
+DBT_FILES := $(shell find dbt_project -type f \( -name '*.sql' -o -name '*.yml' -o -name '*.csv' \) \
+	-not -path '*/target/*' -not -path '*/logs/*')
+PORT ?= 3000
+
+.PHONY: help run ui test lint bench drill lock parse clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+run: $(INSTALLED) $(MANIFEST) ## pull, judge, build and publish once; STAMMKUNDE_HOME=… for a home elsewhere
+	@$(BIN)/python -m pipelines run
+
+ui: $(INSTALLED) $(MANIFEST) ## the Dagster UI with the nightly schedule; PORT=… for another port
+	@$(BIN)/python -m pipelines ui --port $(PORT)
+
+test: $(INSTALLED) $(MANIFEST) ## every test whose component is on this machine
+	@$(BIN)/python -m pytest
+
+lint: $(INSTALLED) ## style of Python and SQL, and who may import whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/sqlfluff lint --nocolor -p 2 -n dbt_project/models dbt_project/tests
+
+bench: $(INSTALLED) $(MANIFEST) ## speed, as ratios within one run
+	@$(BIN)/python -m tests.benchmarks.whole_run
+
+parse: $(MANIFEST)
+
+lock: ## resolve requirements.lock anew (needs uv on the PATH)
+	@uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras \
+		--group dev --no-header --quiet pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and what dbt parsed; data stay
+	@rm -rf .venv dbt_project/target dbt_project/logs
+
+$(INSTALLED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "error: Python 3.11 is needed; name it: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@echo "Setting up .venv (about a minute, once) …" >&2
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile \
+		--require-hashes --no-deps -r requirements.lock
+	@touch $@
+
+$(MANIFEST): $(DBT_FILES) $(INSTALLED)
+	@echo "Parsing the dbt project …" >&2
+	@$(BIN)/python -m pipelines parse
+	@touch $@

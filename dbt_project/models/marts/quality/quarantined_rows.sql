@@ -1,0 +1,22 @@
+with
+
+quarantined_rows as (
+    select * from {{ ref('stg_quality__quarantined_rows') }}
+),
+
+final as (
+    select
+        source,
+        table_name,
+        load_id,
+        file_name,
+        file_row,
+        column_name,
+        rule,
+        harm,
+        remedy,
+        value
+    from quarantined_rows
+)
+
+select * from final

@@ -1,0 +1,1 @@
+"""Dagster wires, schedules and reports; the only room that imports it."""

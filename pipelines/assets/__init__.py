@@ -1,0 +1,1 @@
+"""Assets: thin wrappers that open, call a plain function and report."""

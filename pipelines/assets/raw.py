@@ -1,0 +1,129 @@
+"""One asset per table of every source (pulled, landed, judged), and their registration for dbt."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+
+from pipelines.checks import raw_check_results, raw_check_specs, raw_key
+from pipelines.ingest import in_force, ingest
+from pipelines.resources import Company
+from pipelines.warehouse import open_warehouse, register_raw
+from sources.contract import Source, Table
+from sources.landing import Lake
+from sources.registry import SOURCES
+
+REGISTERED = {
+    "raw_company/settings": "One row: the as-of day and the reporting currency of this run.",
+    "raw_quality/loads": "One row per load in force or refused, with its row counts.",
+    "raw_quality/quarantined_rows": "One row per quarantined row and broken rule.",
+}
+
+_RETRIES = dg.RetryPolicy(
+    max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+
+
+def raw_assets() -> list[dg.AssetsDefinition]:
+    """All sources of the registry, and what is registered beside them."""
+    return [*(_source_assets(source) for source in SOURCES), _registered()]
+
+
+def _source_assets(source: Source) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=f"pull_{source.name}",
+        specs=[_spec(source, table) for table in source.tables],
+        check_specs=raw_check_specs(source),
+        retry_policy=_RETRIES,
+        pool="warehouse",
+        can_subset=False,
+    )
+    def pull(company: Company) -> Iterator[dg.MaterializeResult]:
+        report = ingest(source, company.settings)
+        lake = Lake(company.settings.lake)
+        for table in source.tables:
+            loads = in_force(lake, source, table)
+            yield dg.MaterializeResult(
+                asset_key=raw_key(source, table),
+                metadata={
+                    "dagster/row_count": sum(load.verdict["accepted"] for load in loads),
+                    "new_loads": len(report.judged),
+                    "loads": dg.MetadataValue.table(
+                        [
+                            dg.TableRecord(
+                                {
+                                    "file": load.about.get("file", load.load_id),
+                                    "landed": load.about["rows"],
+                                    "accepted": load.verdict["accepted"],
+                                    "quarantined": load.verdict["quarantined"],
+                                }
+                            )
+                            for load in loads[-10:]
+                        ],
+                        schema=_LOADS_SCHEMA,
+                    ),
+                },
+                check_results=list(raw_check_results(source, table, report, loads)),
+            )
+
+    return pull
+
+
+_LOADS_SCHEMA = dg.TableSchema(
+    columns=[
+        dg.TableColumn("file", "string"),
+        dg.TableColumn("landed", "int"),
+        dg.TableColumn("accepted", "int"),
+        dg.TableColumn("quarantined", "int"),
+    ]
+)
+
+
+def _spec(source: Source, table: Table) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        raw_key(source, table),
+        description=f"{table.grain}\n\n{source.title}. {source.access}",
+        group_name=f"raw_{source.name}",
+        kinds={"parquet"},
+        tags={"owner": source.owner},
+        metadata={
+            "dagster/column_schema": dg.TableSchema(
+                columns=[
+                    dg.TableColumn(column.name, "text", description=column.description)
+                    for column in table.columns
+                ]
+            )
+        },
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=timedelta(hours=source.promised_age_hours)
+        ),
+    )
+
+
+def _registered() -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="register_raw",
+        specs=[
+            dg.AssetSpec(
+                dg.AssetKey(address.split("/")),
+                description=description,
+                group_name=address.split("/")[0],
+                kinds={"duckdb"},
+                deps=[raw_key(source, table) for source in SOURCES for table in source.tables],
+            )
+            for address, description in REGISTERED.items()
+        ],
+        pool="warehouse",
+        can_subset=False,
+    )
+    def register(company: Company) -> Iterator[dg.MaterializeResult]:
+        with open_warehouse(company.settings) as db:
+            register_raw(db, company.settings)
+            for address in REGISTERED:
+                rows = db.table(address.replace("/", ".")).count("*").fetchall()[0][0]
+                yield dg.MaterializeResult(
+                    asset_key=dg.AssetKey(address.split("/")),
+                    metadata={"dagster/row_count": rows},
+                )
+
+    return register

@@ -1,0 +1,162 @@
+"""The whole run on the command line: progress while it works, a summary and a clear exit code."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+import duckdb
+from rich.console import Console
+from rich.table import Table as Screen
+
+from pipelines.settings import REPOSITORY, Settings
+from pipelines.unfinished_runs import close_unfinished_runs
+
+EXIT_CODES = {
+    "SettingsProblem": 78,
+    "AnotherWriter": 75,
+    "WarehouseBusy": 75,
+    "DagsterAssetCheckFailedError": 65,
+}
+NO_SPACE = ("No space left on device", "Errno 28")
+
+
+def run(settings: Settings) -> int:
+    """Execute the job in this process. Returns the exit code."""
+    started = time.monotonic()
+    with dg.DagsterInstance.get() as instance, _progress(settings) as screen:
+        close_unfinished_runs(instance, settings.dagster_home)
+        from pipelines.definitions import stammkunde
+
+        job = stammkunde().resolve_job_def("refresh_customer_360")
+        result = job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "resources": {
+                    "company": {"config": {"wait_for_lock_seconds": settings.wait_for_lock_seconds}}
+                },
+            },
+        )
+        exit_code = 0 if result.success else _explain(result, screen)
+    if exit_code == 0:
+        _summarise(settings, screen, time.monotonic() - started)
+    return exit_code
+
+
+@contextlib.contextmanager
+def _progress(settings: Settings) -> Iterator[Console]:
+    """Show what the rooms log; keep dbt's own output in a file."""
+    screen = Console(stderr=True, highlight=False)
+    handler = _ScreenHandler(screen)
+    rooms = [logging.getLogger(room) for room in ("sources", "quality", "pipelines")]
+    for room in rooms:
+        room.setLevel(logging.INFO)
+        room.addHandler(handler)
+    output = settings.dagster_home / "last_run_output.txt"
+    try:
+        with output.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+            yield screen
+    finally:
+        for room in rooms:
+            room.removeHandler(handler)
+
+
+class _ScreenHandler(logging.Handler):
+    def __init__(self, screen: Console) -> None:
+        super().__init__(logging.INFO)
+        self._screen = screen
+        self._started = time.monotonic()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        seconds = time.monotonic() - self._started
+        style = "yellow" if record.levelno >= logging.WARNING else None
+        self._screen.print(f"{seconds:6.1f} s  {record.getMessage()}", style=style, markup=False)
+
+
+def _explain(result: dg.ExecuteInProcessResult, screen: Console) -> int:
+    """Say in plain words why the run failed; returns the exit code."""
+    screen.print("\nThe run failed; what was published before goes on serving.", style="bold red")
+    for event in result.all_events:
+        if event.is_asset_check_evaluation:
+            _explain_check(event.asset_check_evaluation_data, screen)
+    errors = [
+        link
+        for event in result.all_events
+        if (error := getattr(event.event_specific_data, "error", None))
+        for link in _chain(error)
+    ]
+    known = [EXIT_CODES[name] for name, _ in errors if name in EXIT_CODES]
+    if any(hint in message for _, message in errors for hint in NO_SPACE):
+        screen.print(
+            "The disk is full: make room; nothing was lost, and the next run goes on.", style="red"
+        )
+        return 74
+    for name, message in errors:
+        if name in EXIT_CODES and name != "DagsterAssetCheckFailedError":
+            screen.print(message.split(": ", 1)[-1].strip(), style="red", markup=False)
+            break
+    if known:
+        return known[0]
+    for _, message in errors[:3]:
+        screen.print(message.strip(), style="red", markup=False)
+    screen.print("The whole story: make ui, page Runs", markup=False)
+    return 1
+
+
+def _explain_check(check: dg.AssetCheckEvaluation, screen: Console) -> None:
+    if check.passed or check.severity is not dg.AssetCheckSeverity.ERROR:
+        return
+    address = "/".join(check.asset_key.path)
+    screen.print(f"{address}: it does not hold that {check.check_name}", style="red", markup=False)
+    for name in ("problems", "refused"):
+        if name in check.metadata and check.metadata[name].value:
+            screen.print(str(check.metadata[name].value), markup=False)
+
+
+def _chain(error) -> Iterator[tuple[str, str]]:
+    """The error and what caused it, as class name and message."""
+    while error is not None:
+        yield error.cls_name or "", error.message
+        error = error.cause or error.context
+
+
+def _summarise(settings: Settings, screen: Console, seconds: float) -> None:
+    with duckdb.connect(str(settings.published), read_only=True) as db:
+        customers, revenue, currency, as_of = db.sql(
+            "select count(*), sum(net_revenue_total), max(reporting_currency), max(as_of) "
+            "from marts.customer_360"
+        ).fetchall()[0]
+        tiers = db.sql(
+            "select tier, count(*) as customers, sum(net_revenue_12m) as revenue "
+            "from marts.customer_360 group by tier order by revenue desc nulls last"
+        ).fetchall()
+        quarantined = db.sql(
+            "select coalesce(sum(quarantined_rows), 0), coalesce(sum(landed_rows), 0) "
+            "from marts.load_reconciliation"
+        ).fetchall()[0]
+    table = Screen(title=f"Customer 360 as of {as_of}", title_justify="left", show_header=False)
+    table.add_row("customers", f"{customers:,}")
+    table.add_row(f"net revenue ({currency})", f"{revenue or 0:,.2f}")
+    for tier, count, twelve_months in tiers:
+        table.add_row(f"tier {tier}", f"{count:,} ({twelve_months or 0:,.2f} in 12 months)")
+    table.add_row("rows in quarantine", f"{quarantined[0]:,} of {quarantined[1]:,}")
+    screen.print(table)
+    shown = _shown(settings)
+    screen.print(f"Published in {seconds:.0f} s: {shown}", soft_wrap=True, markup=False)
+    screen.print(
+        f"  read it:  duckdb -readonly {shown} "
+        '"from marts.customer_360 order by net_revenue_total desc limit 10"\n'
+        "  see it:   make ui   (Dagster on http://127.0.0.1:3000)",
+        soft_wrap=True,
+        markup=False,
+    )
+
+
+def _shown(settings: Settings) -> str:
+    try:
+        return str(settings.published.relative_to(REPOSITORY))
+    except ValueError:
+        return str(settings.published)

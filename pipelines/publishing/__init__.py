@@ -1,0 +1,1 @@
+"""Hands a finished build to its readers. No Dagster here."""

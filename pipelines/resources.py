@@ -1,0 +1,42 @@
+"""What assets are handed: the company's settings, with the writer's lock held for the whole run."""
+
+import contextlib
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from pipelines.settings import Settings, load_settings
+from pipelines.single_writer import single_writer
+from pipelines.unfinished_runs import working
+
+
+class Company(dg.ConfigurableResource):
+    """The company's settings. Who asks for it is the only writer of the home until the run ends.
+
+    The in-process executor sets a resource up once per run, so that two runs never interleave their
+    steps: one waits, or fails with the name of the other.
+    """
+
+    wait_for_lock_seconds: int = 900
+    _settings: Settings = PrivateAttr()
+
+    @property
+    def settings(self) -> Settings:
+        """Where everything lies and what the company decided."""
+        return self._settings
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Company"]:
+        """Read the settings and hold the lock. Raises SettingsProblem or AnotherWriter."""
+        self._settings = load_settings()
+        run_id = context.run.run_id if context.run else "outside Dagster"
+        with (
+            working(self._settings.dagster_home, run_id),
+            single_writer(
+                self._settings.home,
+                f"Dagster run {run_id[:8]}",
+                wait_seconds=self.wait_for_lock_seconds,
+            ),
+        ):
+            yield self

@@ -1,0 +1,78 @@
+"""Which process works on which run, and what becomes of runs whose process is gone.
+
+A run worker killed together with the daemon (a power cut) leaves its run STARTED for good, and with
+one run at a time everything queues up behind it: run monitoring does not notice on a single box.
+"""
+
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+log = logging.getLogger(__name__)
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+# A run without a note of its process may just be starting: run monitoring gives it 180 s.
+GRACE = timedelta(minutes=10)
+_UNFINISHED = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@contextlib.contextmanager
+def working(dagster_home: Path, run_id: str) -> Iterator[None]:
+    """Keep a note of the process that works on a run while the block runs."""
+    notes = dagster_home / "processes"
+    notes.mkdir(parents=True, exist_ok=True)
+    note = notes / f"{run_id}.json"
+    note.write_text(json.dumps({"pid": os.getpid(), "boot": _boot()}), encoding="utf-8")
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def close_unfinished_runs(instance: dg.DagsterInstance, dagster_home: Path) -> list[str]:
+    """Mark runs as failed whose process is gone; returns their ids. Called before a start."""
+    closed = []
+    notes = dagster_home / "processes"
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED)):
+        run = record.dagster_run
+        note = notes / f"{run.run_id}.json"
+        if note.exists():
+            is_gone = not _is_alive(json.loads(note.read_text(encoding="utf-8")))
+        else:
+            is_gone = datetime.now(UTC) - record.create_timestamp > GRACE
+        if is_gone:
+            instance.report_run_failed(
+                run,
+                "The process of this run is gone (power cut, kill or crash). Nothing is lost: "
+                "the next run goes on from what was committed.",
+            )
+            note.unlink(missing_ok=True)
+            log.warning("Run %s was left unfinished by a process that is gone", run.run_id[:8])
+            closed.append(run.run_id)
+    return closed
+
+
+def _is_alive(note: dict) -> bool:
+    if note["boot"] != _boot():
+        return False
+    try:
+        os.kill(note["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _boot() -> str:
+    return BOOT_ID.read_text(encoding="utf-8").strip() if BOOT_ID.exists() else "unknown"

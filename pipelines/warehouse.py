@@ -1,0 +1,178 @@
+"""The private DuckDB file: opening it, and registering what the lake holds as raw relations.
+
+dbt knows only tables; this is where they come from. What the tables mean is dbt's business.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+
+from pipelines.ingest import company_terms, in_force
+from pipelines.settings import Settings
+from sources.contract import Source, Table
+from sources.landing import Lake, landed_schema
+from sources.registry import SOURCES
+
+log = logging.getLogger(__name__)
+
+
+class WarehouseBusy(Exception):
+    """Some process outside this project has the private warehouse open."""
+
+
+@contextlib.contextmanager
+def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the private warehouse for writing.
+
+    A file that cannot be opened is set aside and built anew: everything in it comes from the lake.
+    Raises WarehouseBusy where another process has it open.
+    """
+    path = settings.warehouse
+    try:
+        db = duckdb.connect(str(path))
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            raise WarehouseBusy(
+                f"{path.name} is open in another program (a BI tool or a DuckDB shell?): close "
+                f"it there and let it read {settings.published.name} instead. {error}"
+            ) from error
+        _set_aside(path)
+        db = duckdb.connect(str(path))
+    except (duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException):
+        _set_aside(path)
+        db = duckdb.connect(str(path))
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def register_raw(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Make every table of every source a relation `raw_<source>.<table>`, empty ones included.
+
+    Also raw_company.settings (one row), raw_quality.loads and raw_quality.quarantined_rows.
+    """
+    lake = Lake(settings.lake)
+    db.execute("begin")
+    for schema in ("raw_company", "raw_quality", *(f"raw_{source.name}" for source in SOURCES)):
+        db.execute(f"create schema if not exists {schema}")
+    as_of, currency = company_terms(settings, lake)
+    db.execute(
+        "create or replace table raw_company.settings as "
+        "select ?::date as as_of, ?::varchar as reporting_currency",
+        [as_of, currency],
+    )
+    loads, reasons = [], []
+    for source in SOURCES:
+        for table in source.tables:
+            accepted = in_force(lake, source, table)
+            _register_table(db, source, table, [part for load in accepted for part in load.parts])
+            for load in accepted:
+                loads.append(_load_row(load))
+                reasons.append((load, lake.folder("quarantine", source.name, table.name)))
+            loads += [_load_row(load) for load in lake.loads("landed", source.name, table.name)]
+    _register_loads(db, loads)
+    _register_quarantine(db, reasons)
+    db.execute("commit")
+
+
+def row_counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """schema.table → number of rows, for all tables that dbt built (views are not counted)."""
+    names = db.sql(
+        "select schema_name, table_name from duckdb_tables() where schema_name not like 'raw%'"
+    ).fetchall()
+    return {
+        f"{schema}.{table}": db.table(f"{schema}.{table}").count("*").fetchall()[0][0]
+        for schema, table in names
+    }
+
+
+def distribution(
+    db: duckdb.DuckDBPyConnection, columns: Sequence[str]
+) -> dict[str, list[tuple[str, int]]]:
+    """For each of these columns of customer_360 the number of customers per value."""
+    customers = db.table("marts.customer_360")
+    return {
+        column: customers.aggregate(f"{column}, count(*) as customers")
+        .order(f"customers desc, {column}")
+        .fetchall()
+        for column in columns
+    }
+
+
+def _register_table(
+    db: duckdb.DuckDBPyConnection, source: Source, table: Table, parts: list[Path]
+) -> None:
+    # Source and table names are ours (the registry); paths are not, but a view takes no parameter.
+    if parts:
+        files = ", ".join(_quoted(str(part)) for part in parts)
+        relation = f"select * from read_parquet([{files}])"
+    else:
+        types = {"int64": "bigint", "timestamp[us, tz=UTC]": "timestamptz"}
+        columns = ", ".join(
+            f"null::{types.get(str(column.type), 'varchar')} as {column.name}"
+            for column in landed_schema(table)
+        )
+        relation = f"select {columns} where false"
+    db.execute(f"create or replace view raw_{source.name}.{table.name} as {relation}")
+
+
+def _load_row(load) -> tuple:
+    verdict = load.verdict or {}
+    return (
+        load.about["source"],
+        load.about["table"],
+        load.load_id,
+        load.about.get("file"),
+        load.about["checksum"],
+        load.about["rows"],
+        verdict.get("accepted"),
+        verdict.get("quarantined"),
+        "accepted" if verdict.get("is_let_in") else "rejected",
+    )
+
+
+def _register_loads(db: duckdb.DuckDBPyConnection, rows: list[tuple]) -> None:
+    db.execute(
+        "create or replace table raw_quality.loads (source varchar, table_name varchar, "
+        "load_id varchar, file varchar, checksum varchar, landed_rows bigint, "
+        "accepted_rows bigint, quarantined_rows bigint, verdict varchar)"
+    )
+    if rows:
+        db.executemany("insert into raw_quality.loads values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _register_quarantine(db: duckdb.DuckDBPyConnection, loads: list[tuple]) -> None:
+    db.execute(
+        "create or replace table raw_quality.quarantined_rows (source varchar, "
+        "table_name varchar, load_id varchar, file varchar, row_number bigint, "
+        "column_name varchar, rule varchar, harm varchar, remedy varchar, value varchar)"
+    )
+    for load, folder in loads:
+        db.execute(
+            "insert into raw_quality.quarantined_rows select ?, ?, ?, ?, row_number, column_name, "
+            "rule, harm, remedy, value from read_parquet(?)",
+            [
+                load.about["source"],
+                load.about["table"],
+                load.load_id,
+                load.about.get("file"),
+                str(folder / load.load_id / "reasons.parquet"),
+            ],
+        )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _set_aside(path: Path) -> None:
+    stamp = time.strftime("%Y%m%dT%H%M%S")
+    for damaged in (path, path.with_name(f"{path.name}.wal")):
+        if damaged.exists():
+            damaged.rename(damaged.with_name(f"{damaged.name}.damaged-{stamp}"))
+    log.warning("The private warehouse could not be opened: set aside and built anew from the lake")

@@ -1,0 +1,1 @@
+"""Judges landed loads and splits them into accepted and quarantined rows. No Dagster here."""

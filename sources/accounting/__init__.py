@@ -1,0 +1,1 @@
+"""Accounting and sales lists: who bought what, when, for how much."""
