@@ -10,6 +10,7 @@ MANIFEST := dbt_project/target/manifest.json
 DBT_FILES := $(shell find dbt_project -type f \( -name '*.sql' -o -name '*.yml' -o -name '*.csv' \) \
 	-not -path '*/target/*' -not -path '*/logs/*')
 PORT ?= 3000
+KILLS ?= 100
 
 .PHONY: help run ui test lint bench drill lock parse clean
 
@@ -33,6 +34,9 @@ lint: $(INSTALLED) ## style of Python and SQL, and who may import whom
 
 bench: $(INSTALLED) $(MANIFEST) ## speed, as ratios within one run
 	@$(BIN)/python -m tests.benchmarks.whole_run
+
+drill: $(INSTALLED) $(MANIFEST) ## a hundred kill -9 of a whole run; KILLS=… for another number
+	@$(BIN)/python -m tests.faults.kill_drill --kills $(KILLS)
 
 parse: $(MANIFEST)
 

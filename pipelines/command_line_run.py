@@ -10,6 +10,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table as Screen
 
+from pipelines.ingest import is_disk_full
 from pipelines.settings import REPOSITORY, Settings
 from pipelines.unfinished_runs import close_unfinished_runs
 
@@ -19,7 +20,6 @@ EXIT_CODES = {
     "WarehouseBusy": 75,
     "DagsterAssetCheckFailedError": 65,
 }
-NO_SPACE = ("No space left on device", "Errno 28")
 
 
 def run(settings: Settings) -> int:
@@ -80,8 +80,8 @@ def _explain(result: dg.ExecuteInProcessResult, screen: Console) -> int:
     """Say in plain words why the run failed; returns the exit code."""
     screen.print("\nThe run failed; what was published before goes on serving.", style="bold red")
     for event in result.all_events:
-        if event.is_asset_check_evaluation:
-            _explain_check(event.asset_check_evaluation_data, screen)
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            _explain_check(event.event_specific_data, screen)
     errors = [
         link
         for event in result.all_events
@@ -89,7 +89,7 @@ def _explain(result: dg.ExecuteInProcessResult, screen: Console) -> int:
         for link in _chain(error)
     ]
     known = [EXIT_CODES[name] for name, _ in errors if name in EXIT_CODES]
-    if any(hint in message for _, message in errors for hint in NO_SPACE):
+    if any(is_disk_full(message) for _, message in errors):
         screen.print(
             "The disk is full: make room; nothing was lost, and the next run goes on.", style="red"
         )

@@ -104,6 +104,11 @@ def company_terms(settings: Settings, lake: Lake) -> tuple[date, str]:
     return settings.as_of or DEMO_AS_OF, DEMO_CURRENCY
 
 
+def is_disk_full(message: str) -> bool:
+    """Whether the text of an error, from whichever library, says that the disk is full."""
+    return "No space left on device" in message or "Errno 28" in message
+
+
 def _is_untouched(source: Source, lake: Lake, context: Pull) -> bool:
     """No file was ever dropped here, and none is on its way."""
     if context.problems or context.left_alone:

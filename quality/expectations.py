@@ -9,12 +9,15 @@ import logging
 import operator
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from quality.rules import Rule
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Counts and row positions only: by default failing values, that is personal data, go into results.
 _RESULT_FORMAT = {
@@ -28,7 +31,7 @@ class RuleCouldNotBeJudged(Exception):
     """Great Expectations raised an error instead of judging a rule."""
 
 
-def broken_rows(frame: pd.DataFrame, rules: Sequence[Rule]) -> list[np.ndarray]:
+def broken_rows(frame: "pd.DataFrame", rules: Sequence[Rule]) -> list[np.ndarray]:
     """For each rule the positions (0-based) of the rows of `frame` that break it, ascending.
 
     Raises RuleCouldNotBeJudged where the library could not evaluate a rule.
@@ -69,7 +72,7 @@ def _expectation(rule: Rule, position: int):
             return expect.ExpectColumnValuesToBeNull(**common)
         case "be_between":
             bounds = {
-                side: pd.Timestamp(bound) if hasattr(bound, "year") else bound
+                side: datetime.combine(bound, time()) if isinstance(bound, date) else bound
                 for side, bound in (("min_value", rule.least), ("max_value", rule.most))
                 if bound is not None
             }

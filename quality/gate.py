@@ -7,7 +7,6 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -179,21 +178,15 @@ def _reasons_to_refuse(
 
 def _reasons(db: duckdb.DuckDBPyConnection, suite: Suite, masked: frozenset[str]) -> pa.Table:
     """One row per quarantined row and broken rule, with the value as written or its mask."""
-    columns = sorted({rule.column for rule in suite.rules})
-    bad = db.execute(
-        f"select {', '.join(['_row', *columns])} from landed where _row in (from quarantined_rows)"
-    ).to_arrow_table()
-    values = bad.to_pandas().set_index("_row")
-    rows = []
-    for number, position in db.sql("from broken order by all").fetchall():
-        rule = suite.rules[position]
-        value = values.at[number, rule.column]
-        if pd.isna(value):
-            value = None
-        elif rule.column in masked:
-            value = MASK
-        rows.append((number, rule.column, rule.name, rule.harm, rule.remedy, value))
-    return pa.table(
-        [list(column) for column in zip(*rows, strict=True)] or [[] for _ in REASONS_SCHEMA],
-        schema=REASONS_SCHEMA,
-    )
+    found = [REASONS_SCHEMA.empty_table()]
+    for position, rule in enumerate(suite.rules):
+        # Column names come from the contract; everything else is bound.
+        shown = f"case when {rule.column} is not null then ? end" if rule.column in masked else None
+        given = [MASK] if shown else []
+        reasons = db.execute(
+            f"select _row, ?, ?, ?, ?, {shown or rule.column} from landed "
+            "where _row in (select _row from broken where rule_position = ?) order by _row",
+            [rule.column, rule.name, rule.harm, rule.remedy, *given, position],
+        ).to_arrow_table()
+        found.append(reasons.rename_columns(REASONS_SCHEMA.names).cast(REASONS_SCHEMA))
+    return pa.concat_tables(found).sort_by([("row_number", "ascending"), ("rule", "ascending")])

@@ -25,7 +25,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -80,6 +79,7 @@ NO_LEASES_HERE = {
     errno.EOPNOTSUPP,
 }
 DECIMAL_COMMA = re.compile(r"[^\d,]*[\d.]+,\d+[^\d,]*")
+LINE_END = re.compile(r"\r\n|\r|\n")
 ZEROS = re.compile(r"0{2,}")
 NEVER_CLOSED = "the quote opened in this line is never closed"
 
@@ -638,7 +638,7 @@ def _codec(path: Path, stated: str | None) -> tuple[int, str]:
         problem = f"bytes that are not {codec}, which the file's first bytes state"
         remedy = "save or transfer the file again"
     else:
-        codec = _utf16_by_zeros(start, path.stat().st_size)
+        codec = _utf16_by_zeros(start)
         problem = f"bytes that are not {codec}, which the file's other bytes look like"
         remedy = "state encoding: in the mapping, or transfer the file again"
     if codec is None:
@@ -666,11 +666,11 @@ def _stated_codec(path: Path, stated: str, by_mark: str | None, start: bytes) ->
     return by_mark or by_zeros
 
 
-def _utf16_by_zeros(start: bytes, size: int) -> str | None:
+def _utf16_by_zeros(start: bytes) -> str | None:
     """UTF-16 without a mark: most characters of a western text have a zero as one byte of two."""
     pairs = len(start) // 2
     first, second = start[0::2].count(0), start[1::2].count(0)
-    if size % 2 == 0 and max(first, second) * 2 >= pairs and min(first, second) * 20 <= pairs:
+    if max(first, second) * 2 >= pairs and min(first, second) * 20 <= pairs:
         return "utf-16-be" if first > second else "utf-16-le"
     return None
 
@@ -756,16 +756,9 @@ def _found_delimiter(path: Path, form: _Form) -> str:
     agreeing: dict[str, int] = {}
     samples: dict[str, list[list[str | None]]] = {}
     for delimiter in DELIMITERS:
-        records = _text_records(path, form, delimiter)
-        _, fields, defect, _ = next(records, (0, [], None, None))
-        if len(fields) < 2 or defect is not None:
+        fields, sample = _sample(path, form, delimiter)
+        if len(fields) < 2:
             continue
-        # A record with a broken quote has no fields and so agrees with no delimiter.
-        sample = [
-            values
-            for _, values, flaw, _ in islice(records, DELIMITER_SAMPLE)
-            if flaw is not None or any(values)
-        ]
         named = max((n for n, name in enumerate(fields, 1) if name), default=0)
         widths[delimiter], samples[delimiter] = len(fields), sample
         agreeing[delimiter] = sum(
@@ -794,6 +787,27 @@ def _found_delimiter(path: Path, form: _Form) -> str:
             return other
     problem = f"{best!r} and {second!r} both divide this file into columns"
     raise FileProblem(path.name, problem, remedy, line=line)
+
+
+def _sample(
+    path: Path, form: _Form, delimiter: str
+) -> tuple[list[str | None], list[list[str | None]]]:
+    """The header and the first records by one delimiter; of a broken quote no fields are left."""
+    header: list[str | None] = []
+    sample: list[list[str | None]] = []
+    try:
+        for n, (_, fields, defect, _) in enumerate(_text_records(path, form, delimiter)):
+            if n == 0:
+                header = [] if defect else fields
+            elif defect or any(fields):
+                sample.append(fields)
+            if n == DELIMITER_SAMPLE:
+                break
+    except FileProblem:
+        # Too large a cell by this delimiter may be none by another; else the reading will tell.
+        if not header:
+            raise
+    return header, sample
 
 
 class _RecordTooLong(Exception):
@@ -854,7 +868,7 @@ def _text_records(path: Path, form: _Form, delimiter: str) -> Iterator[Record]:
                     if len(record) == 1:
                         yield lines.number, fields, None, None
                     else:
-                        defect = _swallowed(record, delimiter, len(fields))
+                        defect = _swallowed(fields, delimiter)
                         raw = defect and _json(fields)
                         yield lines.number - len(record) + 1, fields, defect, raw
                     record.clear()
@@ -876,15 +890,22 @@ def _text_records(path: Path, form: _Form, delimiter: str) -> Iterator[Record]:
                 raise FileProblem(path.name, problem, remedy, line=lines.number + 1) from error
 
 
-def _swallowed(record: list[str], delimiter: str, count: int) -> str | None:
+def _swallowed(fields: list[str], delimiter: str) -> str | None:
     """What is wrong where a stray quote and a later one made one record of many.
 
-    No rule of CSV helps: from `1;"24 inch;x` to `5;Monitor 24";x` all is well formed.
+    No rule of CSV helps: from `1;"24 inch;x` to `5;Monitor 24";x` all is well formed. But then each
+    line, with what the quotes hold of it, has as many delimiters as the whole record.
     """
-    if count < 3 or any(line.count(delimiter) != count - 1 for line in record):
+    broken = [n for n, value in enumerate(fields) if "\n" in value or "\r" in value]
+    if len(fields) < 3 or len(broken) != 1:
+        return None
+    counts = [part.count(delimiter) for part in LINE_END.split(fields[broken[0]])]
+    counts[0] += broken[0]
+    counts[-1] += len(fields) - 1 - broken[0]
+    if any(count != len(fields) - 1 for count in counts):
         return None
     return (
-        f"the quote opened in this line closes {len(record) - 1} lines further down, "
+        f"the quote opened in this line closes {len(counts) - 1} lines further down, "
         "but each of these lines looks like a row of its own"
     )
 

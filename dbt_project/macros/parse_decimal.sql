@@ -8,15 +8,19 @@
 {%- endmacro %}
 
 {% macro default__parse_decimal(text, decimal_mark) -%}
-    {%- set bare = "translate(" ~ text ~ ", " ~ blank_characters() ~ ", '')" -%}
+    {%- set bare = "translate(" ~ text ~ ", " ~ grouping_characters() ~ ", '')" -%}
     {%- set whole = '([0-9]{1,3}([X][0-9]{3})+|[0-9]*)' -%}
     {%- set with_comma = '^[+-]?' ~ whole.replace('X', '.') ~ '(,[0-9]+)?-?$' -%}
     {%- set with_point = '^[+-]?' ~ whole.replace('X', ',') ~ '([.][0-9]+)?-?$' -%}
     {%- set absolute -%}
         case
-            when {{ decimal_mark }} = ',' and regexp_extract({{ bare }}, '{{ with_comma }}', 0) <> ''
+            when
+                {{ decimal_mark }} = ','
+                and regexp_extract({{ bare }}, '{{ with_comma }}', 0) <> ''
                 then translate({{ bare }}, ',.+-', '.')
-            when {{ decimal_mark }} = '.' and regexp_extract({{ bare }}, '{{ with_point }}', 0) <> ''
+            when
+                {{ decimal_mark }} = '.'
+                and regexp_extract({{ bare }}, '{{ with_point }}', 0) <> ''
                 then translate({{ bare }}, ',+-', '')
         end
     {%- endset -%}
@@ -26,7 +30,7 @@
     end
 {%- endmacro %}
 
-{#- The narrow type first: DuckDB reads it 30 times faster (0.01 s for 540,000 prices, not 0.4 s). -#}
+{#- The narrow type first: for 540,000 prices the wide one takes 0.4 s, this 0.02 s. -#}
 {% macro decimal_of_digits(digits) -%}
     coalesce(
         cast(try_cast({{ digits }} as decimal(18, 6)) as decimal(28, 6)),

@@ -1,5 +1,6 @@
 """All dbt models as assets and all dbt tests as their checks, built by one start of dbt."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,6 +12,8 @@ from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
 from pipelines.resources import Company
 from pipelines.settings import REPOSITORY
 from pipelines.warehouse import distribution, open_warehouse, row_counts
+
+log = logging.getLogger(__name__)
 
 # Beside this interpreter: a run must never start another dbt that is on the PATH.
 DBT = Path(sys.executable).with_name("dbt")
@@ -40,7 +43,7 @@ def dbt_models() -> list[dg.AssetsDefinition]:
         try:
             for event in build.stream():
                 events.append(event)
-                _log(context, event)
+                _report(context, event)
         except dg.DagsterError as raised:
             error = raised
         with open_warehouse(settings) as db:
@@ -54,11 +57,11 @@ def dbt_models() -> list[dg.AssetsDefinition]:
     return [_with_freshness(dbt_build)]
 
 
-def _log(context: dg.AssetExecutionContext, event: object) -> None:
+def _report(context: dg.AssetExecutionContext, event: object) -> None:
     if isinstance(event, dg.Output):
-        context.log.info(f"built {event.output_name.replace('__', '.', 1)}")
+        log.info("Built %s", ".".join(context.asset_key_for_output(event.output_name).path))
     elif isinstance(event, dg.AssetCheckResult) and not event.passed:
-        context.log.warning(f"{event.check_name} does not hold")
+        log.warning("It does not hold that %s", event.check_name)
 
 
 def _enriched(

@@ -6,7 +6,7 @@ from datetime import timedelta
 import dagster as dg
 
 from pipelines.checks import raw_check_results, raw_check_specs, raw_key
-from pipelines.ingest import in_force, ingest
+from pipelines.ingest import in_force, ingest, is_disk_full
 from pipelines.resources import Company
 from pipelines.warehouse import open_warehouse, register_raw
 from sources.contract import Source, Table
@@ -39,7 +39,13 @@ def _source_assets(source: Source) -> dg.AssetsDefinition:
         can_subset=False,
     )
     def pull(company: Company) -> Iterator[dg.MaterializeResult]:
-        report = ingest(source, company.settings)
+        try:
+            report = ingest(source, company.settings)
+        except Exception as error:
+            if is_disk_full(str(error)):
+                # Trying again in a minute does not make room.
+                raise dg.Failure(str(error), allow_retries=False) from error
+            raise
         lake = Lake(company.settings.lake)
         for table in source.tables:
             loads = in_force(lake, source, table)

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from quality.rules import Rule, Severity, Suite
 
 FIRST_PLAUSIBLE_DAY = date(1990, 1, 1)
+LARGEST_PLAUSIBLE_AMOUNT = 1e12
 
 _NUMBERS = ("quantity", "unit_price", "amount")
 
@@ -22,9 +23,7 @@ _PREPARED = {
         " * read_number(unit_price, _decimal_mark)::double,"
         " read_number(amount, _decimal_mark)::double)"
     ),
-    "zero_unit_price": (
-        "case when read_number(unit_price, _decimal_mark) = 0 then unit_price end"
-    ),
+    "zero_unit_price": ("case when read_number(unit_price, _decimal_mark) = 0 then unit_price end"),
     "kind": "coalesce(document_kind, 'by_sign')",
     "printed": "coalesce(credit_note_amounts, 'negative')",
     "copy_number": (
@@ -91,6 +90,16 @@ def suite(*, reporting_currency: str, pulled_on: date) -> Suite:
                 must="be_present",
                 harm="Revenue would be missing without a trace.",
                 remedy="Fill in quantity and unit price, or the amount of the line.",
+            ),
+            Rule(
+                name="amount_is_plausible",
+                column="unit_price",
+                looks_at="line_amount",
+                must="be_between",
+                least=-LARGEST_PLAUSIBLE_AMOUNT,
+                most=LARGEST_PLAUSIBLE_AMOUNT,
+                harm="One slipped decimal mark outweighs all other customers.",
+                remedy="Correct quantity and price: a line of a trillion is no sale.",
             ),
             *_sign_rules(),
             Rule(

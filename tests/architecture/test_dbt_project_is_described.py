@@ -22,7 +22,9 @@ def of_kind(manifest: dict, kind: str) -> list[dict]:
 
 def test_every_model_and_seed_begins_with_its_grain(manifest: dict):
     described = of_kind(manifest, "model") + of_kind(manifest, "seed")
-    assert [node["name"] for node in described if not node["description"].startswith("One row")] == []
+    assert [
+        node["name"] for node in described if not node["description"].startswith("One row")
+    ] == []
 
 
 def test_every_column_of_every_model_is_described(manifest: dict):

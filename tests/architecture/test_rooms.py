@@ -110,7 +110,9 @@ def test_workspace_is_not_overridden():
 
 
 def test_every_source_folder_explains_itself():
-    folders = [path for path in (REPOSITORY / "sources").iterdir() if (path / "__init__.py").exists()]
+    folders = [
+        path for path in (REPOSITORY / "sources").iterdir() if (path / "__init__.py").exists()
+    ]
     assert [path.name for path in folders if not (path / "README.md").exists()] == []
 
 
@@ -122,3 +124,37 @@ def test_decisions_have_context_decision_and_price():
         text = page.read_text(encoding="utf-8")
         for heading in ("## Context", "## Decision", "## Price"):
             assert heading in text, f"{page.name} has no {heading!r}"
+
+
+def test_the_readmes_map_of_the_rooms_is_the_tree():
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    on_the_map = set(re.findall(r"^\| `([a-z_]+)/` \|", readme, flags=re.MULTILINE))
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    in_the_tree = {name.split("/")[0] for name in tracked if "/" in name}
+    assert on_the_map == {name for name in in_the_tree if not name.startswith(".")}
+
+
+def test_the_readme_names_every_make_target():
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z]+):.*## ", makefile, flags=re.MULTILINE)
+    assert [name for name in targets if f"`make {name}`" not in readme] == []
+
+
+def test_no_machine_path_and_no_registry_stands_in_the_repository():
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    machine = re.compile(
+        r"(?<![\w}])/" + r"(root|home|work|Users)/[a-z]|pypi\.|pythonhosted|index-url https"
+    )
+    found = []
+    for name in filter(None, tracked):
+        path = REPOSITORY / name
+        if path.is_file() and path.suffix not in {".png"} and machine.search(
+            path.read_text(encoding="utf-8", errors="replace")
+        ):  # fmt: skip
+            found.append(name)
+    assert found == ["tests/architecture/test_rooms.py"]

@@ -113,6 +113,8 @@ PRINTED_POSITIVE = {"document_kind": "credit_note", "credit_note_amounts": "posi
         ({**PRINTED_POSITIVE, "quantity": "-2"}, {"credit_note_printed_positive_is_positive"}),
         ({"currency": "USD"}, {"currency_is_the_reporting_currency"}),
         ({"quantity": "9" * 40}, {"quantity_is_a_number", "line_has_an_amount"}),
+        ({"quantity": "9" * 14}, {"amount_is_plausible"}),
+        ({"unit_price": "1'003.50", "_decimal_mark": "."}, set()),
     ],
 )
 def test_a_bad_row_breaks_the_right_rule(tmp_path: Path, changes: dict, rules: set[str]):
@@ -194,10 +196,7 @@ TEXTS = st.one_of(st.none(), st.text(max_size=8), st.sampled_from(["1", "-1", "1
 @given(
     rows=st.lists(
         st.fixed_dictionaries(
-            {
-                name: TEXTS
-                for name in ("date", "quantity", "unit_price", "amount", "currency", "email")
-            }
+            dict.fromkeys(("date", "quantity", "unit_price", "amount", "currency", "email"), TEXTS)
         ),
         min_size=1,
         max_size=12,

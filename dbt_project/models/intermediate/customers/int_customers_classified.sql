@@ -16,7 +16,7 @@ cumulated as (
         customer_id,
         sum(net_revenue_total) over () as total,
         sum(net_revenue_total) over (
-            order by net_revenue_total desc, customer_id
+            order by net_revenue_total desc, customer_id asc
             rows between unbounded preceding and current row
         ) - net_revenue_total as revenue_before
     from revenues
@@ -44,7 +44,8 @@ ranked as (
     select
         revenues.customer_id,
         case
-            when bounds.ranked_customers > 0 then coalesce(placed.class_rank, bounds.last_class_rank)
+            when bounds.ranked_customers > 0
+                then coalesce(placed.class_rank, bounds.last_class_rank)
         end as class_rank
     from revenues
     cross join bounds

@@ -16,8 +16,6 @@ dated as (
 final as (
     select
         customer_id,
-        min(customer_key_kind) as customer_key_kind,
-        min(customer_key_hash) as customer_key_hash,
         max_by(customer_number, arrival) filter (where customer_number is not null)
             as customer_number,
         max_by(customer_name, arrival) filter (where customer_name is not null) as customer_name,

@@ -7,17 +7,18 @@ lines as (
 documented as (
     select
         *,
-        'd_' || {{ short_hash(
-            "document_key || ':' || coalesce(document_kind, '') || ':' || coalesce(customer_id, '')"
-        ) }} as document_id
+        'c_' || customer_key_hash as customer_id,
+        'd_' || {{ short_hash("concat_ws(':', document_key, document_kind, customer_key_hash)") }}
+            as document_id
     from lines
 ),
 
-totals as (
+unmarked_totals as (
     select
         document_id,
         sum(line_amount_net) as net_amount
     from documented
+    where document_kind is null
     group by document_id
 ),
 
@@ -32,11 +33,9 @@ final as (
         documented.invoiced_on,
         case
             when documented.document_kind is not null then documented.document_kind = 'credit_note'
-            else totals.net_amount < 0
+            else unmarked_totals.net_amount < 0
         end as is_credit_note,
         documented.customer_id,
-        documented.customer_key_kind,
-        documented.customer_key_hash,
         case
             when documented.customer_id is null then 'no customer number, e-mail or name'
         end as unmatched_reason,
@@ -49,7 +48,7 @@ final as (
         documented.unit_price,
         documented.line_amount_net
     from documented
-    inner join totals on documented.document_id = totals.document_id
+    left join unmarked_totals on documented.document_id = unmarked_totals.document_id
 )
 
 select * from final

@@ -28,10 +28,13 @@ chosen as (
 hashed as (
     select
         *,
-        {{ dbt.hash("customer_key_kind || ':' || customer_key") }} as customer_key_hash
+        {{ short_hash("customer_key_kind || ':' || customer_key") }} as customer_key_hash,
+        cast(extract(year from invoiced_on) as {{ dbt.type_string() }}) as year_text,
+        cast(invoiced_on as {{ dbt.type_string() }}) as day_text
     from chosen
 ),
 
+-- Number ranges restart every year: a number alone names several documents.
 final as (
     select
         line_id,
@@ -40,18 +43,13 @@ final as (
         file_row,
         document_number,
         document_kind,
-        -- Number ranges restart every year: a number alone names several documents.
-        case
-            when document_number is not null
-                then 'number:' || document_number || ':'
-                    || cast(extract(year from invoiced_on) as {{ dbt.type_string() }})
-            else 'day:' || coalesce(customer_key_hash, '') || ':'
-                || cast(invoiced_on as {{ dbt.type_string() }})
-        end as document_key,
+        coalesce(
+            'number:' || document_number || ':' || year_text,
+            'day:' || coalesce(customer_key_hash, '') || ':' || day_text
+        ) as document_key,
         invoiced_on,
         customer_key_kind,
         customer_key_hash,
-        'c_' || left(customer_key_hash, 16) as customer_id,
         customer_number,
         customer_name,
         email,

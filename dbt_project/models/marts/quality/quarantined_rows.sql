@@ -10,7 +10,7 @@ final as (
         table_name,
         load_id,
         file_name,
-        file_row,
+        row_number,
         column_name,
         rule,
         harm,

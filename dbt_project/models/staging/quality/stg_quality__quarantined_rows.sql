@@ -10,7 +10,7 @@ final as (
         table_name,
         load_id,
         file as file_name,
-        row_number as file_row,
+        row_number,
         column_name,
         rule,
         harm,

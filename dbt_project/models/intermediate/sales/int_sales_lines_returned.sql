@@ -1,0 +1,60 @@
+with
+
+lines as (
+    select * from {{ ref('int_sales_lines_stacked') }}
+),
+
+marked as (
+    select
+        *,
+        signed_pieces < 0 as is_return
+    from lines
+),
+
+-- A return takes back the newest pieces first (last in, first out). The height of the stack after
+-- each line is the running sum; of a purchase there is left what lies between the height before it
+-- and the lowest height from then on. A return without an earlier purchase lowers both, so that it
+-- takes nothing from what is bought later. On one day purchases come before returns.
+stacked as (
+    select
+        *,
+        sum(signed_pieces) over (
+            partition by customer_id, product, piece_price
+            order by invoiced_on asc, is_return asc, load_id asc, file_row asc
+            rows between unbounded preceding and current row
+        ) as height
+    from marked
+),
+
+lowest as (
+    select
+        *,
+        min(height) over (
+            partition by customer_id, product, piece_price
+            order by invoiced_on asc, is_return asc, load_id asc, file_row asc
+            rows between current row and unbounded following
+        ) as lowest_height
+    from stacked
+),
+
+remaining as (
+    select
+        *,
+        greatest(
+            0, least(signed_pieces, lowest_height - (height - signed_pieces))
+        ) as remaining_pieces
+    from lowest
+),
+
+final as (
+    select
+        line_id,
+        cast(remaining_pieces as decimal(28, 6)) as remaining_quantity,
+        cast(case
+            when remaining_pieces = signed_pieces then line_amount_net
+            else remaining_pieces * piece_price
+        end as decimal(28, 6)) as uncredited_amount
+    from remaining
+)
+
+select * from final

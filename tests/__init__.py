@@ -1,0 +1,1 @@
+"""All tests, by room: unit, integration, architecture, faults, browser, benchmarks."""

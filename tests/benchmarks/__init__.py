@@ -1,0 +1,1 @@
+"""Speed as ratios within one run, started by `make bench`; what must hold is tested elsewhere."""

@@ -1,0 +1,100 @@
+"""`python -m tests.faults.kill_drill --kills N`: kill -9 of a whole run, again and again.
+
+Each segment starts with an empty home, is killed a few times at random moments and then runs to its
+end; the published tables must then be those of a run that nobody disturbed.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pipelines.publishing.publish import fingerprints
+from tests.conftest import REPOSITORY, pipelines
+
+KILLS_PER_HOME = 4
+TIMEOUT = 600
+
+
+class DrillFailed(AssertionError):
+    """A killed run was not mended by the next one."""
+
+
+def drill(
+    kills: int, workplace: Path, prepare: Callable[[Path], None], *, seed: int, tell=print
+) -> list[float]:
+    """Kill `kills` runs at random moments; returns those moments in seconds after their start.
+
+    Raises DrillFailed where a later whole run fails or publishes other tables than an undisturbed
+    one does.
+    """
+    dice = random.Random(seed)
+    started = time.monotonic()
+    expected = _whole_run(_new_home(workplace / "undisturbed", prepare))
+    duration = time.monotonic() - started
+    tell(f"undisturbed run: {duration:.0f} s, {len(expected)} tables")
+    moments: list[float] = []
+    while len(moments) < kills:
+        home = _new_home(workplace / f"home{len(moments)}", prepare)
+        for _ in range(min(KILLS_PER_HOME, kills - len(moments))):
+            moment = dice.uniform(0.2, duration)
+            was_alive = _kill_after(home, moment)
+            moments.append(moment)
+            tell(f"kill {len(moments)} after {moment:.1f} s" + ("" if was_alive else " (done)"))
+        if _whole_run(home) != expected:
+            raise DrillFailed(f"other tables after kills at {moments[-KILLS_PER_HOME:]}")
+    return moments
+
+
+def _new_home(home: Path, prepare: Callable[[Path], None]) -> Path:
+    (home / "inbox" / "sales_list").mkdir(parents=True)
+    prepare(home)
+    return home
+
+
+def _whole_run(home: Path) -> dict[str, str]:
+    run = pipelines(home, "run")
+    if run.returncode != 0:
+        raise DrillFailed(f"exit code {run.returncode}\n{run.stderr}")
+    return fingerprints(home / "serving" / "stammkunde.duckdb")
+
+
+def _kill_after(home: Path, seconds: float) -> bool:
+    """Start a run in a process group of its own and kill the group; whether it was still alive."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines", "run"],
+        cwd=REPOSITORY,
+        env={**os.environ, "STAMMKUNDE_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    is_alive = process.poll() is None
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(TIMEOUT)
+    return is_alive
+
+
+def main() -> None:
+    """The drill on the demo company, as often as asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as workplace:
+        moments = drill(given.kills, Path(workplace), lambda home: None, seed=given.seed)
+    print(f"{len(moments)} kills, 0 lost, 0 duplicated, every home mended by its next run")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The writer's lock, across processes."""
+
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines.single_writer import AnotherWriter, single_writer
+
+
+def hold(home: str, taken, seconds: float) -> None:
+    with single_writer(Path(home), "the other one"):
+        taken.set()
+        time.sleep(seconds)
+
+
+@pytest.fixture
+def other(tmp_path: Path):
+    spawn = multiprocessing.get_context("spawn")
+    processes = []
+
+    def start(seconds: float) -> multiprocessing.Process:
+        taken = spawn.Event()
+        process = spawn.Process(target=hold, args=(str(tmp_path), taken, seconds))
+        process.start()
+        processes.append(process)
+        assert taken.wait(30)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.join()
+
+
+def test_a_second_writer_is_refused_by_name(tmp_path: Path, other):
+    process = other(60)
+    with pytest.raises(AnotherWriter, match=rf"process {process.pid} \(the other one, since "):
+        single_writer(tmp_path, "this one").__enter__()
+
+
+def test_a_second_writer_that_waits_gets_its_turn(tmp_path: Path, other):
+    other(1.5)
+    with single_writer(tmp_path, "this one", wait_seconds=30):
+        pass
+
+
+def test_the_lock_goes_with_a_killed_process(tmp_path: Path, other):
+    process = other(60)
+    process.kill()
+    process.join()
+    with single_writer(tmp_path, "this one"):
+        pass
