@@ -1,13 +1,12 @@
 """Table of contents of what Dagster sees. Nothing runs at import."""
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
 from pipelines.assets.dbt_models import DBT, PROJECT, dbt_models
 from pipelines.assets.published import published_assets
 from pipelines.assets.raw import raw_assets
 from pipelines.jobs import refresh_customer_360
-from pipelines.resources import Company
+from pipelines.resources import Company, Dbt
 from pipelines.schedules import nightly
 
 
@@ -22,7 +21,7 @@ def stammkunde() -> dg.Definitions:
         schedules=[nightly],
         resources={
             "company": Company(),
-            "dbt": DbtCliResource(project_dir=PROJECT, dbt_executable=str(DBT)),
+            "dbt": Dbt(project_dir=PROJECT, dbt_executable=str(DBT)),
         },
         # One process per run: DuckDB has one writer, and a small graph takes 11 s instead of 47.
         executor=dg.in_process_executor,

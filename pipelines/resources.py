@@ -1,9 +1,13 @@
-"""What assets are handed: the company's settings, with the writer's lock held for the whole run."""
+"""What assets are handed: the company's settings under the writer's lock, and dbt."""
 
 import contextlib
 from collections.abc import Iterator
+from functools import cached_property
+from importlib.metadata import version
 
 import dagster as dg
+from dagster_dbt import DbtCliResource
+from packaging.version import Version, parse
 from pydantic import PrivateAttr
 
 from pipelines.settings import Settings, load_settings
@@ -40,3 +44,19 @@ class Company(dg.ConfigurableResource):
             ),
         ):
             yield self
+
+
+class Dbt(DbtCliResource):
+    """dbt, started once per run: no second start to ask its version, no adapter in this process.
+
+    The one costs seconds and asks the package registry over the network every night; the other is
+    for row counts of Dagster's own, which we read when dbt has ended. Both are private names of
+    dagster-dbt: a test counts the starts.
+    """
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        return parse(version("dbt-core"))
+
+    def _initialize_dbt_core_adapter(self, args: object) -> None:
+        return None

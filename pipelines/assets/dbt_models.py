@@ -7,9 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
-from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import DbtProject, dbt_assets
 
-from pipelines.resources import Company
+from pipelines.resources import Company, Dbt
 from pipelines.settings import REPOSITORY
 from pipelines.warehouse import distribution, open_warehouse, row_counts
 
@@ -29,9 +29,7 @@ def dbt_models() -> list[dg.AssetsDefinition]:
         raise FileNotFoundError(f"{PROJECT.manifest_path} is not there: run `make parse`")
 
     @dbt_assets(manifest=PROJECT.manifest_path, project=PROJECT, pool="warehouse")
-    def dbt_build(
-        context: dg.AssetExecutionContext, dbt: DbtCliResource, company: Company
-    ) -> Iterator:
+    def dbt_build(context: dg.AssetExecutionContext, dbt: Dbt, company: Company) -> Iterator:
         settings = company.settings
         build = dbt.cli(
             # Unit tests run on made-up rows: CI asks them, not the night.

@@ -102,7 +102,7 @@ def _write(
         for schema, table in names:
             db.execute(f"create table serving.{schema}.{table} as from build.{schema}.{table}")
             _copy_comments(db, schema, table)
-            tables.append(_fingerprint(db, "serving", schema, table))
+            tables.append(_fingerprint(db, "build", schema, table))
         db.execute(
             "create table serving.publication.version as "
             "select ?::varchar as run_id, ?::timestamptz as published_at",
@@ -145,11 +145,11 @@ def _fingerprint(
 ) -> PublishedTable:
     """Row count and a sum over the hash of every row: the order of rows plays no part.
 
-    Every column of every row goes into it, so this also reads the whole table.
+    Every column of every row goes into it, so this also reads the whole table. DuckDB's own hash,
+    20 times as fast as MD5; another DuckDB may hash otherwise.
     """
     rows, total = db.sql(
-        "select count(*), sum(md5_number_lower(row_of::varchar)::hugeint) "
-        f"from (select row_of from {database}.{schema}.{table} as row_of)"
+        f"select count(*), sum(hash(row_of)::hugeint) from {database}.{schema}.{table} as row_of"
     ).fetchall()[0]
     return PublishedTable(schema, table, rows, f"{rows}-{total or 0:x}")
 

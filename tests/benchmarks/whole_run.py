@@ -104,8 +104,8 @@ def _descendants(pid: int) -> Iterator[int]:
                 yield from _descendants(int(child))
 
 
-def one_round(folder: Path) -> tuple[dict[str, Process], dict[str, float]]:
-    """Everything once, one after the other, and the seconds of the first run by part."""
+def one_round(folder: Path) -> tuple[dict[str, Process], dict]:
+    """Everything once, one after the other; also what dbt wrote down of the first run."""
     home, log = folder / "home", folder / "output.txt"
     (home / "inbox" / "sales_list").mkdir(parents=True)
     fill_with_online_retail(home, ONLINE_RETAIL)
@@ -131,12 +131,12 @@ def one_round(folder: Path) -> tuple[dict[str, Process], dict[str, float]]:
         "import Great Expectations": timed([PYTHON, "-c", "import great_expectations"], log),
         "dbt parse, nothing changed": timed(parse, log, **places),
     }
-    return processes, _parts(home, processes[FIRST], dbt_results)
+    return processes, dbt_results
 
 
-def _parts(home: Path, run: Process, dbt_results: dict) -> dict[str, float]:
+def parts_of(home: Path, run: Process, dbt_results: dict) -> dict[str, float]:
     """Seconds by part, from Dagster's event log and dbt's run_results.json; they add up to wall."""
-    # Imported late: a child process inherits the peak memory of the one that starts it.
+    # Imported after all rounds: a process inherits the peak memory of the one that starts it.
     import dagster as dg
 
     with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
@@ -146,15 +146,15 @@ def _parts(home: Path, run: Process, dbt_results: dict) -> dict[str, float]:
     invoked = _epoch(dbt_results["metadata"]["invocation_started_at"])
     times = [each for node in dbt_results["results"] for each in node["timing"]]
     ends = {
-        "Python, imports, definitions, Dagster's start": pull.start_time,
-        "step pull: read, land, judge": pull.end_time,
-        "step register": build.start_time,
-        "step dbt: Dagster gets ready and starts it": invoked,
-        "step dbt: it parses and plans": min(_epoch(each["started_at"]) for each in times),
-        "step dbt: seeds, models, tests": max(_epoch(each["completed_at"]) for each in times),
-        "step dbt: it ends, Dagster records": build.end_time,
-        "step publish": steps["published__stammkunde"].end_time,
-        "summary and end": run.started_at + run.wall,
+        "start-up: Python, imports, Dagster": pull.start_time,
+        "work: read, land, judge (with GX)": pull.end_time,
+        "work: register for dbt": build.start_time,
+        "start-up: Dagster gets dbt going": invoked,
+        "start-up: dbt parses and plans": min(_epoch(each["started_at"]) for each in times),
+        "work: seeds, models, tests": max(_epoch(each["completed_at"]) for each in times),
+        "records: dbt ends, Dagster writes": build.end_time,
+        "work: publish": steps["published__stammkunde"].end_time,
+        "records: summary and end": run.started_at + run.wall,
     }
     starts = [run.started_at, *ends.values()]
     return {name: end - start for (name, end), start in zip(ends.items(), starts, strict=False)}
@@ -209,6 +209,13 @@ def show(rounds: list[tuple[dict[str, Process], dict[str, float]]], screen: Cons
         share = median(parts[name] / processes[FIRST].wall for processes, parts in rounds)
         seconds = _spread([parts[name] for _, parts in rounds])
         table.add_row(f"  {name}", *seconds, "", "", f"{share:.0%}")
+    for kind in ("start-up", "work", "records"):
+        summed = [
+            sum(seconds for name, seconds in parts.items() if name.startswith(kind))
+            for _, parts in rounds
+        ]
+        share = median(each / p[FIRST].wall for each, (p, _) in zip(summed, rounds, strict=True))
+        table.add_row(f"all {kind}", *_spread(summed), "", "", f"{share:.0%}")
     screen.print(table)
 
 
@@ -223,20 +230,22 @@ def main() -> None:
     count = parser.parse_args().rounds
     if not ONLINE_RETAIL.exists():
         sys.exit("error: needs ../shared/data/online_retail/online_retail.parquet beside the repo")
-    screen, rounds = Console(width=120), []
+    rounds, taken_apart = [], []
     with tempfile.TemporaryDirectory(prefix="stammkunde_bench_") as folder:
         folders = [Path(folder) / f"round_{number}" for number in range(1, count + 1)]
         for each in folders:
             print(f"{each.name} of {count} …", file=sys.stderr, flush=True)
             rounds.append(one_round(each))
-        for each in folders:
+        for each, (processes, dbt_results) in zip(folders, rounds, strict=True):
             check_agreement(each)
-    show(rounds, screen)
-    starts = {name: [p[name].dbt_starts for p, _ in rounds] for name in (FIRST, SECOND)}
-    for name, found in starts.items():
-        print(f"dbt starts in the {name}: {', '.join(map(str, found[0]))}")
-    if any(len(each) != 1 for found in starts.values() for each in found):
-        sys.exit("error: the graph allows one start of dbt in a run")
+            parts = parts_of(each / "home", processes[FIRST], dbt_results)
+            taken_apart.append((processes, parts))
+    show(taken_apart, Console(width=118))
+    starts = {processes[name].dbt_starts for processes, _ in rounds for name in (FIRST, SECOND)}
+    if any(len(each) != 1 for each in starts):
+        found = " / ".join(sorted(" + ".join(each) for each in starts))
+        sys.exit(f"error: the graph allows one start of dbt in a run; there was: {found}")
+    print("dbt was started once in every run.")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -126,6 +126,7 @@ def visitor(
             locale="en-US",
         )
         context.set_default_timeout(PAGE_MILLISECONDS)
+        expect.set_options(timeout=PAGE_MILLISECONDS)
         visitor = Visitor(context.new_page(), ui.url, screenshots)
         _watch(context, visitor)
         yield visitor

@@ -35,11 +35,13 @@ _ASSETS = "{ assetNodes { groupName assetKey { path } assetMaterializations(limi
 def run_id(visitor: Visitor) -> str:
     """The run that a click on "Materialize all" started, once the page calls it a success."""
     page = visitor.open("/asset-groups")
-    page.get_by_role("button", name="Materialize all").click()
+    button = page.get_by_role("button", name="Materialize all")
+    button.wait_for()
+    visitor.photograph("1_before")
+    button.click()
     page.get_by_text(re.compile("^Launched run")).wait_for()
     page.get_by_text("View", exact=True).click()
     page.wait_for_url("**/runs/*")
-    visitor.photograph("1_launched")
     outcome = page.get_by_text(re.compile("^(Success|Failure|Canceled)$")).first
     outcome.wait_for(timeout=RUN_MILLISECONDS)
     page.get_by_text(re.compile("^RUN_(SUCCESS|FAILURE|CANCELED)$")).first.wait_for()
@@ -80,10 +82,10 @@ def pages(visitor: Visitor, run_id: str) -> dict[str, str]:
         "/assets": "Materialized",
         f"/runs/{run_id}": "RUN_SUCCESS",
         CUSTOMER_360: "Strategic partner",
-        f"{CUSTOMER_360}?view=events": "Materialized",
+        f"{CUSTOMER_360}?view=events": "Strategic partner",
         RAW_LINES_CHECKS: "Evaluation result",
         "/assets/raw_sales_list/lines": "culinary_cooking_sales_list.csv",
-        "/assets/marts/quarantined_rows": "Row count",
+        "/assets/marts/quarantined_rows": "Upstream assets",
         "/assets/published/stammkunde": "marts.customer_360",
         NIGHTLY: "Europe/Berlin",
         "/automation": "nightly",
