@@ -58,6 +58,8 @@ def _ui(settings: Settings, port: int) -> int:
         Path(sys.executable).with_name("dagster"), "dev",
         "--workspace", REPOSITORY / "workspace.yaml",
         "--host", "127.0.0.1", "--port", str(port),
+        # At INFO the daemon says every five seconds that a run is under way.
+        "--log-level", "warning",
     ]  # fmt: skip
     return subprocess.run(command, cwd=REPOSITORY, check=False).returncode
 

@@ -1,6 +1,6 @@
 """Where the suites meet the assets. No expectation is written here, no SQL either."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 import dagster as dg
@@ -63,8 +63,9 @@ def raw_check_results(
         asset_key=asset,
         passed=not report.problems,
         metadata={
-            "problems": dg.MetadataValue.md("\n".join(f"- {each}" for each in report.problems)),
-            "left_alone": ", ".join(report.left_alone) or "none",
+            "unreadable_files": len(report.problems),
+            "problems": _listed(report.problems),
+            "left_alone": _listed(report.left_alone),
         },
     )
     refused = [judged for judged in report.refused if judged.load.about["table"] == table.name]
@@ -73,13 +74,12 @@ def raw_check_results(
         asset_key=asset,
         passed=not refused,
         metadata={
-            "refused": dg.MetadataValue.md(
-                "\n".join(
-                    f"- {judged.load.about.get('file', judged.load.load_id)}: {reason}"
-                    for judged in refused
-                    for reason in judged.verdict.reasons
-                )
-            )
+            "refused_loads": len(refused),
+            "refused": _listed(
+                f"{judged.load.about.get('file', judged.load.load_id)}: {reason}"
+                for judged in refused
+                for reason in judged.verdict.reasons
+            ),
         },
     )
     verdicts = [load.verdict for load in loads]
@@ -107,10 +107,15 @@ def raw_check_results(
             description=rule.remedy if broken else None,
             metadata={
                 "broken_rows": broken,
-                "share": broken / landed if landed else 0.0,
+                "share": f"{broken / landed:.2%}" if landed else "no rows",
                 "effect": "quarantined" if rule.severity is Severity.QUARANTINE else "shown only",
             },
         )
+
+
+def _listed(sentences: Iterable[str]) -> dg.MetadataValue:
+    text = "\n".join(f"- {sentence}" for sentence in sentences)
+    return dg.MetadataValue.md(text) if text else dg.MetadataValue.text("none")
 
 
 def _rules(source: Source, table: Table) -> tuple[Rule, ...]:

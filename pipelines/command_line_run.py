@@ -112,7 +112,7 @@ def _explain_check(check: dg.AssetCheckEvaluation, screen: Console) -> None:
     address = "/".join(check.asset_key.path)
     screen.print(f"{address}: it does not hold that {check.check_name}", style="red", markup=False)
     for name in ("problems", "refused"):
-        if name in check.metadata and check.metadata[name].value:
+        if name in check.metadata and check.metadata[name].value != "none":
             screen.print(str(check.metadata[name].value), markup=False)
 
 

@@ -124,7 +124,8 @@ def _prepare_home(home: Path, *, is_named: bool) -> None:
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
         (home / "dagster" / "dagster.yaml").write_text(
-            (REPOSITORY / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8"
+            (REPOSITORY / "pipelines" / "dagster.yaml").read_text(encoding="utf-8"),
+            encoding="utf-8",
         )
     except PermissionError as error:
         raise SettingsProblem(

@@ -3,13 +3,13 @@
 import logging
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 from dagster_dbt import DbtProject, dbt_assets
 
 from pipelines.resources import Company, Dbt
+from pipelines.schedules import FRESH_EVERY_NIGHT
 from pipelines.settings import REPOSITORY
 from pipelines.warehouse import distribution, open_warehouse, row_counts
 
@@ -21,6 +21,7 @@ PROJECT = DbtProject(project_dir=REPOSITORY / "dbt_project")
 
 # Shown on the asset's page: how the customers fall into classes, never who they are.
 _CLASSES = ("lifecycle", "tier", "abc_class")
+_DBTS_OWN = {"unique_id", "invocation_id", "status"}
 
 
 def dbt_models() -> list[dg.AssetsDefinition]:
@@ -52,7 +53,7 @@ def dbt_models() -> list[dg.AssetsDefinition]:
         if error:
             raise error
 
-    return [_with_freshness(dbt_build)]
+    return [dbt_build.map_asset_specs(_as_shown)]
 
 
 def _report(context: dg.AssetExecutionContext, event: object) -> None:
@@ -73,12 +74,13 @@ def _enriched(
         return event
     key = context.asset_key_for_output(event.output_name)
     address = ".".join(key.path)
-    extra = {}
+    shown = {}
     if address in counts:
-        extra["dagster/row_count"] = counts[address]
+        shown["dagster/row_count"] = counts[address]
     if address == "marts.customer_360" and classes:
-        extra |= {column: _table(column, rows) for column, rows in classes.items()}
-    return event.with_metadata({**event.metadata, **extra})
+        shown |= {column: _table(column, rows) for column, rows in classes.items()}
+    shown |= {name: value for name, value in event.metadata.items() if name not in _DBTS_OWN}
+    return event.with_metadata(shown)
 
 
 def _table(column: str, rows: list[tuple[str, int]]) -> dg.MetadataValue:
@@ -89,7 +91,7 @@ def _table(column: str, rows: list[tuple[str, int]]) -> dg.MetadataValue:
                 {
                     column: str(value),
                     "customers": count,
-                    "share": f"{'█' * round(20 * count / total)} {count / total:.1%}",
+                    "share": f"{'█' * max(1, round(10 * count / total))} {count / total:.1%}",
                 }
             )
             for value, count in rows
@@ -104,12 +106,9 @@ def _table(column: str, rows: list[tuple[str, int]]) -> dg.MetadataValue:
     )
 
 
-def _with_freshness(assets: dg.AssetsDefinition) -> dg.AssetsDefinition:
-    policy = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36))
-    return assets.map_asset_specs(
-        lambda spec: (
-            spec.replace_attributes(freshness_policy=policy)
-            if spec.key.path[0] == "marts"
-            else spec
-        )
-    )
+def _as_shown(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """The description without the SQL behind it, and a freshness policy for what users read."""
+    spec = spec.replace_attributes(description=spec.description.split("#### Raw SQL")[0].strip())
+    if spec.key.path[0] != "marts":
+        return spec
+    return spec.replace_attributes(freshness_policy=FRESH_EVERY_NIGHT)

@@ -4,6 +4,7 @@ import dagster as dg
 
 from pipelines.publishing.publish import publish
 from pipelines.resources import Company
+from pipelines.schedules import FRESH_EVERY_NIGHT
 
 PUBLISHED = dg.AssetKey(["published", "stammkunde"])
 
@@ -17,6 +18,7 @@ def published_assets(marts: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         group_name="published",
         kinds={"duckdb"},
         pool="warehouse",
+        freshness_policy=FRESH_EVERY_NIGHT,
         description="The file BI tools read: serving/stammkunde.duckdb, swapped in one step after "
         "every blocking check has passed. The last three versions stay for roll-back.",
     )
@@ -26,6 +28,7 @@ def published_assets(marts: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(
             metadata={
                 "file": publication.file.name,
+                "size": f"{publication.file.stat().st_size / 1e6:,.1f} MB",
                 "tables": dg.MetadataValue.table(
                     [
                         dg.TableRecord(

@@ -13,8 +13,9 @@ from sources.contract import Source, Table
 from sources.landing import Lake
 from sources.registry import SOURCES
 
+SETTINGS = "raw_company/settings"
 REGISTERED = {
-    "raw_company/settings": "One row: the as-of day and the reporting currency of this run.",
+    SETTINGS: "One row: the as-of day and the reporting currency of this run.",
     "raw_quality/loads": "One row per load in force or refused, with its row counts.",
     "raw_quality/quarantined_rows": "One row per quarantined row and broken rule.",
 }
@@ -91,7 +92,7 @@ def _spec(source: Source, table: Table) -> dg.AssetSpec:
         description=f"{table.grain}\n\n{source.title}. {source.access}",
         group_name=f"raw_{source.name}",
         kinds={"parquet"},
-        tags={"owner": source.owner},
+        owners=[f"team:{source.owner}"],
         metadata={
             "dagster/column_schema": dg.TableSchema(
                 columns=[
@@ -106,6 +107,10 @@ def _spec(source: Source, table: Table) -> dg.AssetSpec:
     )
 
 
+def _all_tables() -> list[dg.AssetKey]:
+    return [raw_key(source, table) for source in SOURCES for table in source.tables]
+
+
 def _registered() -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="register_raw",
@@ -115,7 +120,7 @@ def _registered() -> dg.AssetsDefinition:
                 description=description,
                 group_name=address.split("/")[0],
                 kinds={"duckdb"},
-                deps=[raw_key(source, table) for source in SOURCES for table in source.tables],
+                deps=[] if address == SETTINGS else _all_tables(),
             )
             for address, description in REGISTERED.items()
         ],
@@ -126,10 +131,15 @@ def _registered() -> dg.AssetsDefinition:
         with open_warehouse(company.settings) as db:
             register_raw(db, company.settings)
             for address in REGISTERED:
-                rows = db.table(address.replace("/", ".")).count("*").fetchall()[0][0]
+                table = db.table(address.replace("/", "."))
+                metadata = {"dagster/row_count": table.count("*").fetchall()[0][0]}
+                if address == SETTINGS:
+                    (values,) = table.fetchall()
+                    metadata |= {
+                        name: str(value) for name, value in zip(table.columns, values, strict=True)
+                    }
                 yield dg.MaterializeResult(
-                    asset_key=dg.AssetKey(address.split("/")),
-                    metadata={"dagster/row_count": rows},
+                    asset_key=dg.AssetKey(address.split("/")), metadata=metadata
                 )
 
     return register

@@ -26,7 +26,7 @@ CLASSES = ("lifecycle", "tier", "abc_class")
 GREEN = "rgb(28, 125, 86)"
 CUSTOMER_360 = "/assets/marts/customer_360"
 RAW_LINES_CHECKS = "/assets/raw_sales_list/lines?view=checks"
-NIGHTLY = "/locations/pipelines.definitions/schedules/nightly"
+NIGHTLY = "/locations/stammkunde/schedules/nightly"
 
 _ASSETS = "{ assetNodes { groupName assetKey { path } assetMaterializations(limit: 1) { runId } } }"
 
