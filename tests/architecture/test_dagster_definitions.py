@@ -19,6 +19,7 @@ intermediate/int_customers_staged
 intermediate/int_customers_tiered
 intermediate/int_customers_valued
 intermediate/int_documents_summed
+intermediate/int_documents_undone
 intermediate/int_documents_versioned
 intermediate/int_sales_lines_current
 intermediate/int_sales_lines_identified

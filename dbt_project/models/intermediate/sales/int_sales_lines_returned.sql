@@ -26,9 +26,15 @@ stacked as (
     from marked
 ),
 
+-- Below the lowest height so far there is nothing left to take.
 lowest as (
     select
         *,
+        least(0, coalesce(min(height) over (
+            partition by customer_id, product, piece_price
+            order by invoiced_on asc, is_return asc, load_id asc, file_row asc
+            rows between unbounded preceding and 1 preceding
+        ), 0)) as ground,
         min(height) over (
             partition by customer_id, product, piece_price
             order by invoiced_on asc, is_return asc, load_id asc, file_row asc
@@ -42,7 +48,11 @@ remaining as (
         *,
         greatest(
             0, least(signed_pieces, lowest_height - (height - signed_pieces))
-        ) as remaining_pieces
+        ) as remaining_pieces,
+        case
+            when is_return then greatest(0, height - signed_pieces - greatest(height, ground))
+            else 0
+        end as taken_pieces
     from lowest
 ),
 
@@ -50,6 +60,7 @@ final as (
     select
         line_id,
         cast(remaining_pieces as decimal(28, 6)) as remaining_quantity,
+        cast(taken_pieces as decimal(28, 6)) as taken_quantity,
         cast(case
             when remaining_pieces = signed_pieces then line_amount_net
             else remaining_pieces * piece_price
