@@ -240,7 +240,7 @@ def test_no_page_asks_a_host_outside_this_machine(visitor: Visitor, pages: dict[
 
 def test_the_server_logs_no_error_while_it_is_looked_at(ui: DagsterUi, pages: dict[str, str]):
     output = ui.output.read_text(encoding="utf-8")
-    assert "Serving dagster-webserver" in output
+    assert f"Dagster UI: {ui.url}" in output
     assert re.findall(r"^.*(?:ERROR\x1b|- ERROR -|CRITICAL|Traceback).*$", output, re.M) == []
 
 
