@@ -79,9 +79,15 @@ class _ScreenHandler(logging.Handler):
 def _explain(result: dg.ExecuteInProcessResult, screen: Console) -> int:
     """Say in plain words why the run failed; returns the exit code."""
     screen.print("\nThe run failed; what was published before goes on serving.", style="bold red")
-    for event in result.all_events:
-        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            _explain_check(event.event_specific_data, screen)
+    failed = [
+        event.event_specific_data
+        for event in result.all_events
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        and not event.event_specific_data.passed
+        and event.event_specific_data.severity is dg.AssetCheckSeverity.ERROR
+    ]
+    for check in failed:
+        _explain_check(check, screen)
     errors = [
         link
         for event in result.all_events
@@ -96,24 +102,30 @@ def _explain(result: dg.ExecuteInProcessResult, screen: Console) -> int:
         return 74
     for name, message in errors:
         if name in EXIT_CODES and name != "DagsterAssetCheckFailedError":
-            screen.print(message.split(": ", 1)[-1].strip(), style="red", markup=False)
+            screen.print(
+                message.split(": ", 1)[-1].strip(), style="red", markup=False, soft_wrap=True
+            )
             break
     if known:
         return known[0]
-    for _, message in errors[:3]:
-        screen.print(message.strip(), style="red", markup=False)
+    if not failed:
+        for _, message in dict.fromkeys(errors[:3]):
+            screen.print(message.strip(), style="red", markup=False, soft_wrap=True)
     screen.print("The whole story: make ui, page Runs", markup=False)
     return 1
 
 
 def _explain_check(check: dg.AssetCheckEvaluation, screen: Console) -> None:
-    if check.passed or check.severity is not dg.AssetCheckSeverity.ERROR:
-        return
     address = "/".join(check.asset_key.path)
-    screen.print(f"{address}: it does not hold that {check.check_name}", style="red", markup=False)
+    screen.print(
+        f"{address}: it does not hold that {check.check_name}",
+        style="red",
+        markup=False,
+        soft_wrap=True,
+    )
     for name in ("problems", "refused"):
         if name in check.metadata and check.metadata[name].value != "none":
-            screen.print(str(check.metadata[name].value), markup=False)
+            screen.print(str(check.metadata[name].value), markup=False, soft_wrap=True)
 
 
 def _chain(error) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 from dagster_dbt import DbtProject, dbt_assets
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from pipelines.resources import Company, Dbt
 from pipelines.schedules import FRESH_EVERY_NIGHT
@@ -43,7 +44,7 @@ def dbt_models() -> list[dg.AssetsDefinition]:
             for event in build.stream():
                 events.append(event)
                 _report(context, event)
-        except dg.DagsterError as raised:
+        except DagsterDbtCliRuntimeError as raised:
             error = raised
         with open_warehouse(settings) as db:
             counts = row_counts(db)

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.publishing.publish import fingerprints
@@ -184,6 +186,20 @@ def test_a_damaged_warehouse_is_set_aside_and_built_anew(small: Path):
     assert run.returncode == 0, run.stderr
     assert fingerprints(small / "serving" / "stammkunde.duckdb") == before
     assert list(warehouse.parent.glob("build.duckdb.damaged-*"))
+
+
+def test_a_failed_test_of_the_marts_publishes_nothing(small: Path):
+    version = (small / "serving" / "stammkunde.duckdb").readlink()
+    (part,) = (small / "lake" / "accepted" / "sales_list" / "lines").glob("*/part-*.parquet")
+    rows = pq.read_table(part)
+    where = rows.schema.get_field_index("quantity")
+    spoiled = pa.array(["zwei", *rows["quantity"].to_pylist()[1:]], pa.string())
+    pq.write_table(rows.set_column(where, "quantity", spoiled), part)
+    run = pipelines(small, "run")
+    assert run.returncode == 1, run.stderr
+    assert "staging/stg_sales_list__lines: it does not hold that" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert (small / "serving" / "stammkunde.duckdb").readlink() == version
 
 
 def test_the_sources_run_without_dagster(home: Path):
