@@ -11,8 +11,8 @@ from packaging.version import Version, parse
 from pydantic import PrivateAttr
 
 from pipelines.settings import Settings, load_settings
-from pipelines.single_writer import single_writer
 from pipelines.unfinished_runs import working
+from sources.single_writer import single_writer
 
 
 class Company(dg.ConfigurableResource):

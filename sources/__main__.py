@@ -12,12 +12,13 @@ from sources.contract import Pull, Source
 from sources.landing import Lake
 from sources.pulling import pull_source
 from sources.registry import SOURCES, source_named
+from sources.single_writer import AnotherWriter, single_writer
 
-EXIT_OK, EXIT_DATA_PROBLEM, EXIT_USAGE = 0, 65, 64
+EXIT_OK, EXIT_USAGE, EXIT_DATA_PROBLEM, EXIT_BUSY = 0, 64, 65, 75
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code (0 fine, 64 wrong usage, 65 a source has problems)."""
+    """Run one command; returns the exit code (0 fine, 64 usage, 65 problems, 75 busy)."""
     parser = argparse.ArgumentParser(prog="python -m sources", description=__doc__)
     parser.add_argument("command", choices=("list", "check", "pull"))
     parser.add_argument("source", nargs="?", help="one source; all of them without it")
@@ -35,15 +36,25 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_OK
     if given.command == "check":
         return _check(chosen, given.home)
-    problems = 0
-    for source in chosen:
-        context = Pull(
-            inbox=given.home / "inbox" / source.name,
-            reporting_currency=given.reporting_currency,
-        )
-        pull_source(source, Lake(given.home / "lake"), context)
-        problems += len(context.problems)
-    return EXIT_DATA_PROBLEM if problems else EXIT_OK
+    if not given.home.is_dir():
+        print(f"{given.home} is not there: create it or name another --home", file=sys.stderr)
+        return EXIT_USAGE
+    try:
+        with single_writer(given.home, "python -m sources pull"):
+            return _pull(chosen, given.home, given.reporting_currency)
+    except AnotherWriter as other:
+        print(other, file=sys.stderr)
+        return EXIT_BUSY
+
+
+def _pull(sources: tuple[Source, ...], home: Path, reporting_currency: str) -> int:
+    exit_code = EXIT_OK
+    for source in sources:
+        context = Pull(inbox=home / "inbox" / source.name, reporting_currency=reporting_currency)
+        pull_source(source, Lake(home / "lake"), context)
+        if context.problems:
+            exit_code = EXIT_DATA_PROBLEM
+    return exit_code
 
 
 def _list(sources: tuple[Source, ...]) -> None:

@@ -43,7 +43,7 @@ def test_only_the_expectations_module_knows_great_expectations():
 
 def test_plain_rooms_inside_pipelines_know_no_dagster():
     plain = [REPOSITORY / "pipelines" / name for name in ("settings.py", "ingest.py",
-             "warehouse.py", "single_writer.py")]  # fmt: skip
+             "warehouse.py")]  # fmt: skip
     plain += (REPOSITORY / "pipelines" / "publishing").rglob("*.py")
     assert [path for path in plain if {"dagster", "dagster_dbt"} & imported(path)] == []
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.single_writer import AnotherWriter, single_writer
+from sources.__main__ import main
+from sources.single_writer import AnotherWriter, single_writer
 
 
 def hold(home: str, taken, seconds: float) -> None:
@@ -52,3 +53,15 @@ def test_the_lock_goes_with_a_killed_process(tmp_path: Path, other):
     process.join()
     with single_writer(tmp_path, "this one"):
         pass
+
+
+def test_pulling_by_hand_waits_for_nobody_and_says_who_writes(tmp_path: Path, other, capsys):
+    other(60)
+    assert main(["pull", "--home", str(tmp_path)]) == 75
+    assert "the other one" in capsys.readouterr().err
+    assert not (tmp_path / "lake").exists()
+
+
+def test_pulling_into_a_home_that_is_not_there_is_refused(tmp_path: Path, capsys):
+    assert main(["pull", "--home", str(tmp_path / "absent")]) == 64
+    assert "is not there" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""One writer at a time, also outside Dagster; and what a power cut left behind. No Dagster here."""
+"""One writer at a time in a home, whoever starts it: the kernel lock that all writers hold."""
 
 import contextlib
 import fcntl
