@@ -47,12 +47,11 @@ def _parse() -> int:
 
 
 def _ui(settings: Settings, port: int) -> int:
-    import dagster as dg
+    from pipelines.instance import opened_instance
 
-    from pipelines.unfinished_runs import close_unfinished_runs
-
-    with dg.DagsterInstance.get() as instance:
-        close_unfinished_runs(instance, settings.dagster_home)
+    with opened_instance(settings.dagster_home):
+        # Runs left behind are closed before the daemon queues up new ones behind them.
+        pass
     print(f"Dagster UI: http://127.0.0.1:{port}   (end with Ctrl-C)", flush=True)
     command = [
         Path(sys.executable).with_name("dagster"), "dev",

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table as Screen
 
 from pipelines.ingest import is_disk_full
+from pipelines.instance import opened_instance
 from pipelines.settings import REPOSITORY, Settings
-from pipelines.unfinished_runs import close_unfinished_runs
 
 EXIT_CODES = {
     "SettingsProblem": 78,
@@ -25,8 +25,7 @@ EXIT_CODES = {
 def run(settings: Settings) -> int:
     """Execute the job in this process. Returns the exit code."""
     started = time.monotonic()
-    with dg.DagsterInstance.get() as instance, _progress(settings) as screen:
-        close_unfinished_runs(instance, settings.dagster_home)
+    with _progress(settings) as screen, opened_instance(settings.dagster_home) as instance:
         from pipelines.definitions import stammkunde
 
         job = stammkunde().resolve_job_def("refresh_customer_360")

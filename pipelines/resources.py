@@ -10,8 +10,8 @@ from dagster_dbt import DbtCliResource
 from packaging.version import Version, parse
 from pydantic import PrivateAttr
 
+from pipelines.instance import working
 from pipelines.settings import Settings, load_settings
-from pipelines.unfinished_runs import working
 from sources.single_writer import single_writer
 
 

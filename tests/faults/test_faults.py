@@ -12,8 +12,8 @@ import dagster as dg
 import duckdb
 import pytest
 
+from pipelines.instance import close_unfinished_runs
 from pipelines.publishing.publish import fingerprints, publish
-from pipelines.unfinished_runs import close_unfinished_runs
 from tests.conftest import REPOSITORY, pipelines
 from tests.faults.kill_drill import drill
 

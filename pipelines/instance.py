@@ -1,10 +1,11 @@
-"""Which process works on which run, and what becomes of runs whose process is gone.
+"""Dagster's own store: opening it, which process works on which run, and runs left behind.
 
 A run worker killed together with the daemon (a power cut) leaves its run STARTED for good, and with
 one run at a time everything queues up behind it: run monitoring does not notice on a single box.
 """
 
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -24,6 +25,21 @@ _UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+
+
+@contextlib.contextmanager
+def opened_instance(dagster_home: Path) -> Iterator[dg.DagsterInstance]:
+    """The instance at DAGSTER_HOME, with runs closed that a process left behind.
+
+    One process at a time opens it: two first starts at once both create the same tables, and one
+    of them fails ("table alembic_version already exists").
+    """
+    with (dagster_home / ".opening.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        instance = dg.DagsterInstance.get()
+    with instance:
+        close_unfinished_runs(instance, dagster_home)
+        yield instance
 
 
 @contextlib.contextmanager
