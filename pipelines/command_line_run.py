@@ -14,6 +14,8 @@ from pipelines.ingest import is_disk_full
 from pipelines.instance import opened_instance
 from pipelines.settings import REPOSITORY, Settings
 
+log = logging.getLogger(__name__)
+
 EXIT_CODES = {
     "SettingsProblem": 78,
     "AnotherWriter": 75,
@@ -26,6 +28,7 @@ def run(settings: Settings) -> int:
     """Execute the job in this process. Returns the exit code."""
     started = time.monotonic()
     with _progress(settings) as screen, opened_instance(settings.dagster_home) as instance:
+        log.info("Loading the definitions")
         from pipelines.definitions import stammkunde
 
         job = stammkunde().resolve_job_def("refresh_customer_360")

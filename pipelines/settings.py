@@ -123,14 +123,20 @@ def _prepare_home(home: Path, *, is_named: bool) -> None:
     try:
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-        (home / "dagster" / "dagster.yaml").write_text(
-            (REPOSITORY / "pipelines" / "dagster.yaml").read_text(encoding="utf-8"),
-            encoding="utf-8",
-        )
+        _copy_whole(REPOSITORY / "pipelines" / "dagster.yaml", home / "dagster" / "dagster.yaml")
     except PermissionError as error:
         raise SettingsProblem(
             f"{error.filename} cannot be written: give this user write access to {home}"
         ) from error
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    """Copy where it differs, by rename: another process may be reading the target."""
+    content = source.read_bytes()
+    if not target.exists() or target.read_bytes() != content:
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        temporary.write_bytes(content)
+        temporary.rename(target)
 
 
 def _read_company_file(home: Path) -> Settings:
