@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 from datetime import datetime
 from decimal import Decimal
@@ -147,3 +148,33 @@ def test_the_demo_company_does_not_come_where_a_file_waits(settings: Settings):
     report = run(settings)
     assert len(report.problems) == 1
     assert report.judged == ()
+
+
+# A zero price, a repeated line and a missing customer are let in and counted: decisions 0001 and 0002.
+KEPT_OUT = {
+    "impossible date": "date_is_a_calendar_day",
+    "date in the future": "date_is_plausible",
+    "unreadable quantity": "quantity_is_a_number",
+    "negative quantity on an invoice": "quantity_is_negative_only_on_credit_notes",
+    "missing price": "line_has_an_amount",
+    "too few fields": "every_row_fits_the_header",
+}
+
+
+def test_exactly_the_demo_companys_defects_are_quarantined_by_the_right_rule(settings: Settings):
+    run(settings)
+    truth = json.loads((settings.home / "demo" / "sales_list" / ".demo_truth.json").read_text())
+    reasons = pq.read_table(
+        next((settings.lake / "quarantine" / "sales_list" / "lines").glob("*/reasons.parquet"))
+    ).to_pylist()
+    found = {(reason["row_number"], reason["rule"]) for reason in reasons}
+    expected = {
+        (row, rule) for defect, rule in KEPT_OUT.items() for row in truth["defects"][defect]
+    }
+    assert {row for row, _ in found} == {row for row, _ in expected}
+    assert expected <= found
+    assert set(truth["defects"]) - set(KEPT_OUT) == {
+        "zero price",
+        "repeated line",
+        "missing customer",
+    }
