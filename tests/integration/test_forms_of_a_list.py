@@ -150,7 +150,7 @@ def test_the_demo_company_does_not_come_where_a_file_waits(settings: Settings):
     assert report.judged == ()
 
 
-# A zero price, a repeated line and a missing customer are let in and counted: decisions 0001 and 0002.
+# Zero prices, repeated lines, missing customers are let in and counted (decisions 0001, 0002).
 KEPT_OUT = {
     "impossible date": "date_is_a_calendar_day",
     "date in the future": "date_is_plausible",
