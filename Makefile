@@ -52,7 +52,7 @@ $(INSTALLED): requirements.lock
 		{ echo "error: Python 3.11 is needed; name it: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	@echo "Setting up .venv (about a minute, once) …" >&2
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile \
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --compile \
 		--require-hashes --no-deps -r requirements.lock
 	@touch $@
 
