@@ -20,6 +20,10 @@ from sources.registry import SOURCES
 log = logging.getLogger(__name__)
 
 
+class NotAWholeBuild(Exception):
+    """What lies in the warehouse was not built and checked as a whole, so it is not for readers."""
+
+
 class WarehouseBusy(Exception):
     """Some process outside this project has the private warehouse open."""
 
@@ -78,6 +82,31 @@ def register_raw(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     _register_loads(db, loads)
     _register_quarantine(db, reasons)
     db.execute("commit")
+
+
+def mark_build(db: duckdb.DuckDBPyConnection, *, is_whole: bool) -> None:
+    """Note whether the marts come from one build of all models whose tests passed.
+
+    False before a build begins, so that a killed or failed one leaves that behind.
+    """
+    db.execute("create schema if not exists raw_company")
+    db.execute(
+        "create or replace table raw_company.last_build as select ?::boolean as is_whole",
+        [is_whole],
+    )
+
+
+def require_whole_build(db: duckdb.DuckDBPyConnection) -> None:
+    """Raise NotAWholeBuild where the marts are half built, failed a test or are a mix."""
+    tables = db.sql(
+        "select count(*) from duckdb_tables() "
+        "where schema_name = 'raw_company' and table_name = 'last_build'"
+    ).fetchall()
+    if tables == [(0,)] or db.sql("from raw_company.last_build").fetchall() != [(True,)]:
+        raise NotAWholeBuild(
+            "the marts do not come from one whole build that passed its tests: "
+            "materialize all assets (job refresh_customer_360), then they are published"
+        )
 
 
 def row_counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:

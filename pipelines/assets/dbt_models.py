@@ -12,7 +12,7 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from pipelines.resources import Company, Dbt
 from pipelines.schedules import FRESH_EVERY_NIGHT
 from pipelines.settings import REPOSITORY
-from pipelines.warehouse import distribution, open_warehouse, row_counts
+from pipelines.warehouse import distribution, mark_build, open_warehouse, row_counts
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,8 @@ def dbt_models() -> list[dg.AssetsDefinition]:
     @dbt_assets(manifest=PROJECT.manifest_path, project=PROJECT, pool="warehouse")
     def dbt_build(context: dg.AssetExecutionContext, dbt: Dbt, company: Company) -> Iterator:
         settings = company.settings
+        with open_warehouse(settings) as db:
+            mark_build(db, is_whole=False)
         build = dbt.cli(
             # Unit tests run on made-up rows: CI asks them, not the night.
             ["build", "--exclude-resource-type", "unit_test"],
@@ -47,6 +49,8 @@ def dbt_models() -> list[dg.AssetsDefinition]:
         except DagsterDbtCliRuntimeError as raised:
             error = raised
         with open_warehouse(settings) as db:
+            is_all = context.selected_asset_keys == dbt_build.keys
+            mark_build(db, is_whole=is_all and error is None)
             counts = row_counts(db)
             classes = distribution(db, _CLASSES) if "marts.customer_360" in counts else None
         for event in events:

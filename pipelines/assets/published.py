@@ -5,6 +5,7 @@ import dagster as dg
 from pipelines.publishing.publish import publish
 from pipelines.resources import Company
 from pipelines.schedules import FRESH_EVERY_NIGHT
+from pipelines.warehouse import open_warehouse, require_whole_build
 
 PUBLISHED = dg.AssetKey(["published", "stammkunde"])
 
@@ -24,6 +25,8 @@ def published_assets(marts: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     )
     def published(context: dg.AssetExecutionContext, company: Company) -> dg.MaterializeResult:
         settings = company.settings
+        with open_warehouse(settings) as db:
+            require_whole_build(db)
         publication = publish(settings.warehouse, settings.published, run_id=context.run_id)
         return dg.MaterializeResult(
             metadata={

@@ -200,6 +200,40 @@ def test_a_failed_test_of_the_marts_publishes_nothing(small: Path):
     assert "staging/stg_sales_list__lines: it does not hold that" in run.stderr
     assert "Traceback" not in run.stderr
     assert (small / "serving" / "stammkunde.duckdb").readlink() == version
+    # Nor does a click on the published asset alone bring the half-built marts to the readers.
+    alone = materialize(small, "published/stammkunde")
+    assert alone.returncode != 0
+    assert "do not come from one whole build" in alone.stderr + alone.stdout
+    assert (small / "serving" / "stammkunde.duckdb").readlink() == version
+
+
+def test_one_model_built_alone_is_not_published(small: Path):
+    version = (small / "serving" / "stammkunde.duckdb").readlink()
+    run = materialize(small, "marts/customer_360,published/stammkunde")
+    assert run.returncode != 0
+    assert "do not come from one whole build" in run.stderr + run.stdout
+    assert (small / "serving" / "stammkunde.duckdb").readlink() == version
+
+
+def materialize(home: Path, assets: str) -> subprocess.CompletedProcess:
+    """What a click on some assets in the Dagster UI does."""
+    return subprocess.run(
+        [
+            Path(sys.executable).with_name("dagster"),
+            *("asset", "materialize", "--module-name", "pipelines.definitions"),
+            *("--select", assets),
+        ],
+        cwd=REPOSITORY,
+        env={
+            **os.environ,
+            "STAMMKUNDE_HOME": str(home),
+            "DAGSTER_HOME": str(home / "dagster"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def test_the_sources_run_without_dagster(home: Path):
