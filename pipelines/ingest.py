@@ -12,7 +12,7 @@ from sources.contract import Pull, Source, Table
 from sources.demo.company import AS_OF as DEMO_AS_OF
 from sources.demo.company import CURRENCY as DEMO_CURRENCY
 from sources.demo.company import write_sales_list
-from sources.landing import Lake, Load, write_json
+from sources.landing import Lake, Load, newest_readings, write_json
 from sources.pulling import pull_source
 from sources.registry import SOURCES
 
@@ -90,11 +90,11 @@ def in_force(lake: Lake, source: Source, table: Table) -> list[Load]:
     mapping replaces its earlier reading.
     """
     is_real = has_real_loads(lake)
-    newest: dict[str, Load] = {}
-    for load in lake.loads("accepted", source.name, table.name):
-        if not (is_real and load.about["is_demo"]):
-            newest[load.about.get("content_sha256", load.load_id)] = load
-    return sorted(newest.values(), key=lambda load: load.load_id)
+    return newest_readings(
+        load
+        for load in lake.loads("accepted", source.name, table.name)
+        if not (is_real and load.about["is_demo"])
+    )
 
 
 def company_terms(settings: Settings, lake: Lake) -> tuple[date, str]:

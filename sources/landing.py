@@ -16,7 +16,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,8 +107,11 @@ class Lake:
         return [unique[load_id] for load_id in sorted(unique)]
 
     def checksums(self, source: str, table: str) -> set[str]:
-        """The checksums of all loads of a table: what need not be landed again."""
-        return {load.about["checksum"] for load in self.all_loads(source, table)}
+        """The checksums of the loads that need not be landed again: the newest of each content.
+
+        An older reading of the same content was replaced; asked for again, it is landed again.
+        """
+        return {load.about["checksum"] for load in newest_readings(self.all_loads(source, table))}
 
     def land(
         self, source: str, batch: Batch, *, pulled_at: datetime, is_demo: bool = False
@@ -216,6 +219,12 @@ class Lake:
         finally:
             if temporary.exists():
                 shutil.rmtree(temporary, ignore_errors=True)
+
+
+def newest_readings(loads: Iterable[Load]) -> list[Load]:
+    """Of loads in order of arrival those that no later reading of the same content replaced."""
+    newest = {load.about.get("content_sha256", load.load_id): load for load in loads}
+    return sorted(newest.values(), key=lambda load: load.load_id)
 
 
 def write_json(path: Path, content: dict) -> None:

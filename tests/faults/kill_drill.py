@@ -19,7 +19,7 @@ from pathlib import Path
 from pipelines.publishing.publish import fingerprints
 from tests.conftest import REPOSITORY, pipelines
 
-KILLS_PER_HOME = 4
+KILLS_PER_HOME = 5
 TIMEOUT = 600
 
 

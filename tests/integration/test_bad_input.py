@@ -134,17 +134,6 @@ def test_a_re_exported_document_replaces_the_earlier_one(small: Path):
     }
 
 
-def test_a_corrected_mapping_replaces_the_earlier_reading(small: Path):
-    swapped = MAPPING.replace("Menge", "Hilf").replace("Preis", "Menge").replace("Hilf", "Preis")
-    drop(small, *LINES, mapping=swapped.replace("Kunde", "Beleg"))
-    run = pipelines(small, "run")
-    assert run.returncode == 0, run.stderr
-    assert len(customers(small)) == 28
-    drop(small, *LINES)
-    back = pipelines(small, "run")
-    assert back.returncode == 0, back.stderr
-
-
 def test_a_missing_home_is_named(tmp_path: Path):
     run = pipelines(tmp_path / "absent", "run")
     assert run.returncode == 78

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.ingest import IngestReport, ingest
+from pipelines.ingest import IngestReport, in_force, ingest
 from pipelines.settings import Settings, load_settings
 from quality import gate
+from sources.landing import Lake
 from sources.registry import source_named
 
 HEADER = ["Datum", "Beleg", "Kunde", "Name", "Menge", "Preis"]
@@ -133,6 +134,28 @@ def test_a_file_still_being_written_comes_in_with_the_next_run(settings: Setting
     assert first.judged == ()
     assert "list.csv" in first.left_alone[0]
     assert len(run(settings).judged) == 1
+
+
+def test_a_corrected_mapping_replaces_the_earlier_reading(settings: Settings):
+    source = source_named("sales_list")
+
+    def counting() -> list[str]:
+        loads = in_force(Lake(settings.lake), source, source.table("lines"))
+        return [load.about["mapping"]["columns"]["customer_number"] for load in loads]
+
+    mapping = settings.inbox("sales_list") / "mapping.yml"
+    drop(settings, "list.csv", FORMS["english_utf8.csv"])
+    mapping.write_text(MAPPING.replace("Kunde,", "Beleg,"), encoding="utf-8")
+    run(settings)
+    assert counting() == ["Beleg"]
+    mapping.write_text(MAPPING, encoding="utf-8")
+    run(settings)
+    assert counting() == ["Kunde"]
+    run(settings)
+    assert counting() == ["Kunde"]
+    mapping.write_text(MAPPING.replace("Kunde,", "Beleg,"), encoding="utf-8")
+    run(settings)
+    assert counting() == ["Beleg"]
 
 
 def test_the_demo_company_leaves_with_the_first_real_list(settings: Settings):
