@@ -56,6 +56,7 @@ def ingest(source: Source, settings: Settings) -> IngestReport:
     pull_source(source, lake, context)
     if _is_untouched(source, lake, context):
         _pull_demo(source, lake, settings, context)
+    _withdraw_mended(source, lake, context)
     judged = tuple(
         Judged(load, _judge(load, source.table(load.about["table"]), lake, settings))
         for table in source.tables
@@ -118,6 +119,25 @@ def _is_untouched(source: Source, lake: Lake, context: Pull) -> bool:
         for table in source.tables
         for load in lake.all_loads(source.name, table.name)
     )
+
+
+def _withdraw_mended(source: Source, lake: Lake, context: Pull) -> None:
+    """Set aside refused loads whose file was mended, read anew or taken away.
+
+    Else one bad file would stop every later run. A file that is still being written may be any of
+    them: then nothing is withdrawn yet.
+    """
+    if context.left_alone:
+        return
+    for table in source.tables:
+        current = newest_readings(lake.all_loads(source.name, table.name))
+        counting = {load.load_id for load in current}
+        for load in lake.unjudged(source.name, table.name):
+            content = load.about.get("content_sha256")
+            is_there = content is None or content in context.contents
+            if load.verdict and not (is_there and load.load_id in counting):
+                log.info("Load %s was refused and its file mended or gone", load.load_id)
+                lake.withdraw(load)
 
 
 def _pull_demo(source: Source, lake: Lake, settings: Settings, context: Pull) -> None:

@@ -78,11 +78,13 @@ class Pull:
     """What a source gets to pull with, and where it reports what it could not or did not read.
 
     seen holds (table, checksum) of every batch landed before; reading those again is spared.
+    contents gets the SHA-256 of every file that is there now, read or not.
     """
 
     inbox: Path
     reporting_currency: str
     seen: set[tuple[str, str]] = field(default_factory=set)
+    contents: set[str] = field(default_factory=set)
     problems: list[Exception] = field(default_factory=list)
     left_alone: list[str] = field(default_factory=list)
 

@@ -7,6 +7,7 @@ is not known here, nor what makes a row good or bad.
     lake/landed/<source>/<table>/<load_id>/      part-*.parquet  load.json  (verdict.json)
     lake/accepted/<source>/<table>/<load_id>/    part-*.parquet  load.json  verdict.json
     lake/quarantine/<source>/<table>/<load_id>/  rows.parquet  reasons.parquet  load.json
+    lake/withdrawn/<source>/<table>/<load_id>/   a refused load whose file was mended or taken away
 """
 
 import contextlib
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 ROWS_PER_PART = 1_000_000
 SECONDS_BETWEEN_REPORTS = 2.0
 LOAD_FORMAT = 1
-STAGES = ("landed", "accepted", "quarantine")
+STAGES = ("landed", "accepted", "quarantine", "withdrawn")
 
 _TECHNICAL_TYPES = {
     "_extra": pa.string(),
@@ -170,6 +171,13 @@ class Lake:
     def refuse(self, load: Load, verdict: dict) -> None:
         """Keep a load that is not let in where it landed, with the verdict beside it."""
         write_json(load.folder / "verdict.json", verdict)
+
+    def withdraw(self, load: Load) -> None:
+        """Set a refused load aside: it waits for the gate no longer, and none of it is deleted."""
+        folder = self.folder("withdrawn", load.about["source"], load.about["table"])
+        folder.mkdir(parents=True, exist_ok=True)
+        load.folder.rename(folder / load.load_id)
+        sync(folder)
 
     def unjudged(self, source: str, table: str) -> list[Load]:
         """Loads that wait for the gate, the refused ones of earlier runs included."""

@@ -192,6 +192,7 @@ def _open(path: Path, mapping: Mapping) -> DroppedFile:
 
 def _read(path: Path, context: Pull) -> Batch | None:
     file_sha256 = checksum(path)
+    context.contents.add(file_sha256)
     mapping = read_mapping(path)
     meaning = json.dumps([asdict(mapping), context.reporting_currency], sort_keys=True)
     # The same bytes under a corrected mapping are a new reading, and it replaces the earlier one.

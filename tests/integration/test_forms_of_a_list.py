@@ -158,6 +158,29 @@ def test_a_corrected_mapping_replaces_the_earlier_reading(settings: Settings):
     assert counting() == ["Beleg"]
 
 
+def test_a_refused_load_leaves_when_its_file_is_mended(settings: Settings):
+    bad = FORMS["english_utf8.csv"].replace(b"2025-03", b"2025-13")
+    drop(settings, "list.csv", bad)
+    assert len(run(settings).refused) == 1
+    assert len(run(settings).refused) == 1, "still there: still refused"
+    drop(settings, "list.csv", FORMS["english_utf8.csv"])
+    report = run(settings)
+    assert report.refused == ()
+    assert len(accepted(settings)) == len(ROWS)
+    (withdrawn,) = (settings.lake / "withdrawn" / "sales_list" / "lines").iterdir()
+    assert len(pq.read_table(next(withdrawn.glob("part-*.parquet")))) == len(ROWS)
+
+
+def test_a_refused_load_leaves_when_the_mapping_is_corrected(settings: Settings):
+    mapping = settings.inbox("sales_list") / "mapping.yml"
+    mapping.write_text(MAPPING.replace("date: Datum", "date: Beleg"), encoding="utf-8")
+    drop(settings, "list.csv", FORMS["english_utf8.csv"])
+    assert len(run(settings).refused) == 1
+    mapping.write_text(MAPPING, encoding="utf-8")
+    assert run(settings).refused == ()
+    assert len(accepted(settings)) == len(ROWS)
+
+
 def test_the_demo_company_leaves_with_the_first_real_list(settings: Settings):
     assert [judged.load.about["is_demo"] for judged in run(settings).judged] == [True]
     drop(settings, "list.csv", FORMS["english_utf8.csv"])
