@@ -24,7 +24,7 @@ ui: $(INSTALLED) $(MANIFEST) ## the Dagster UI with the nightly schedule; PORT=â
 	@$(BIN)/python -m pipelines ui --port $(PORT)
 
 test: $(INSTALLED) $(MANIFEST) ## every test whose component is on this machine
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED) ## style of Python and SQL, and who may import whom
 	@$(BIN)/ruff check .
