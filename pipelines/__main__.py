@@ -1,21 +1,13 @@
 """`python -m pipelines run | parse | ui`: the commands behind `make`."""
 
 import argparse
-import logging
 import subprocess
 import sys
 from pathlib import Path
 
 from pipelines.settings import REPOSITORY, Settings, SettingsProblem, load_settings
 
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_DATA_PROBLEM = 65
-EXIT_DISK = 74
-EXIT_BUSY = 75
 EXIT_SETTINGS = 78
-
-log = logging.getLogger("pipelines")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -49,13 +49,6 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
 
-    def column(self, name: str) -> Column:
-        """The column of that name. Raises KeyError where the contract has none."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(name)
-
 
 @dataclass(frozen=True)
 class Batch:
