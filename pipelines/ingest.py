@@ -54,9 +54,9 @@ def ingest(source: Source, settings: Settings) -> IngestReport:
         inbox=settings.inbox(source.name), reporting_currency=settings.reporting_currency
     )
     pull_source(source, lake, context)
+    _withdraw_mended(source, lake, context)
     if _is_untouched(source, lake, context):
         _pull_demo(source, lake, settings, context)
-    _withdraw_mended(source, lake, context)
     judged = tuple(
         Judged(load, _judge(load, source.table(load.about["table"]), lake, settings))
         for table in source.tables

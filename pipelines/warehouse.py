@@ -13,6 +13,7 @@ import duckdb
 
 from pipelines.ingest import company_terms, in_force
 from pipelines.settings import Settings
+from pipelines.sql_literals import quoted_literal
 from sources.contract import Source, Table
 from sources.landing import Lake, landed_schema
 from sources.registry import SOURCES
@@ -138,7 +139,7 @@ def _register_table(
 ) -> None:
     # Source and table names are ours (the registry); paths are not, but a view takes no parameter.
     if parts:
-        files = ", ".join(_quoted(str(part)) for part in parts)
+        files = ", ".join(quoted_literal(str(part)) for part in parts)
         relation = f"select * from read_parquet([{files}])"
     else:
         types = {"int64": "bigint", "timestamp[us, tz=UTC]": "timestamptz"}
@@ -193,10 +194,6 @@ def _register_quarantine(db: duckdb.DuckDBPyConnection, loads: list[tuple]) -> N
                 str(folder / load.load_id / "reasons.parquet"),
             ],
         )
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _set_aside(path: Path) -> None:

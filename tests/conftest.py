@@ -43,6 +43,17 @@ def fill_with_online_retail(home: Path, parquet: Path) -> Path:
     return home
 
 
+def start_run(home: Path, **options) -> subprocess.Popen:
+    """Start `python -m pipelines run` and leave it running; options are those of Popen."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipelines", "run"],
+        cwd=REPOSITORY,
+        env={**os.environ, "STAMMKUNDE_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        **{"stderr": subprocess.DEVNULL, **options},
+    )
+
+
 def pipelines(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """Run `python -m pipelines …` in a process of its own, as make does."""
     return subprocess.run(

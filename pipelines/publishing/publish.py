@@ -5,12 +5,14 @@ What goes in is decided by schema (`marts`); what is right is decided before thi
 
 import contextlib
 import logging
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+
+from pipelines.sql_literals import quoted_literal
+from sources.landing import sync
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +66,12 @@ def publish(warehouse: Path, link: Path, *, run_id: str) -> Publication:
                 "the new version was not written through: a .wal lies beside it"
             )
         _read_back(temporary, tables)
-        _sync(temporary)
+        sync(temporary)
         temporary.rename(versions / name)
     finally:
         for leftover in versions.glob(f".{name}*"):
             leftover.unlink()
-    _sync(versions)
+    sync(versions)
     _point(link, Path("versions") / name)
     _prune(versions)
     log.info("Published %d tables as %s", len(tables), name)
@@ -88,8 +90,10 @@ def _write(
 ) -> tuple[PublishedTable, ...]:
     tables = []
     with duckdb.connect() as db:
-        db.execute(f"attach {_quoted(warehouse)} as build (read_only)")
-        db.execute(f"attach {_quoted(temporary)} as serving (storage_version '{STORAGE_VERSION}')")
+        db.execute(f"attach {quoted_literal(warehouse)} as build (read_only)")
+        db.execute(
+            f"attach {quoted_literal(temporary)} as serving (storage_version '{STORAGE_VERSION}')"
+        )
         names = db.sql(
             "select schema_name, table_name from duckdb_tables() "
             "where database_name = 'build' and schema_name = 'marts' order by all"
@@ -130,14 +134,14 @@ def _copy_comments(db: duckdb.DuckDBPyConnection, schema: str, table: str) -> No
         [schema, table],
     ).fetchall()[0][0]
     if comment:
-        db.execute(f"comment on table serving.{schema}.{table} is {_quoted(comment)}")
+        db.execute(f"comment on table serving.{schema}.{table} is {quoted_literal(comment)}")
     columns = db.execute(
         "select column_name, comment from duckdb_columns() where database_name = 'build' "
         "and schema_name = ? and table_name = ? and comment is not null",
         [schema, table],
     ).fetchall()
     for column, text in columns:
-        db.execute(f"comment on column serving.{schema}.{table}.{column} is {_quoted(text)}")
+        db.execute(f"comment on column serving.{schema}.{table}.{column} is {quoted_literal(text)}")
 
 
 def _fingerprint(
@@ -156,7 +160,7 @@ def _fingerprint(
 
 def _read_back(temporary: Path, tables: tuple[PublishedTable, ...]) -> None:
     with duckdb.connect() as db:
-        db.execute(f"attach {_quoted(temporary)} as written (read_only)")
+        db.execute(f"attach {quoted_literal(temporary)} as written (read_only)")
         for table in tables:
             if _fingerprint(db, "written", table.schema, table.name) != table:
                 raise PublishingProblem(
@@ -171,7 +175,7 @@ def _point(link: Path, target: Path) -> None:
         temporary.unlink()
     temporary.symlink_to(target)
     temporary.rename(link)
-    _sync(link.parent)
+    sync(link.parent)
 
 
 def _prune(versions: Path) -> None:
@@ -182,15 +186,3 @@ def _prune(versions: Path) -> None:
 
 def _published_versions(versions: Path) -> list[Path]:
     return sorted(versions.glob("[!.]*.duckdb"))
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _quoted(text: object) -> str:
-    return "'" + str(text).replace("'", "''") + "'"

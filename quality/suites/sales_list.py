@@ -23,7 +23,7 @@ _PREPARED = {
         " * read_number(unit_price, _decimal_mark)::double,"
         " read_number(amount, _decimal_mark)::double)"
     ),
-    "zero_unit_price": ("case when read_number(unit_price, _decimal_mark) = 0 then unit_price end"),
+    "zero_unit_price": "case when read_number(unit_price, _decimal_mark) = 0 then unit_price end",
     "kind": "coalesce(document_kind, 'by_sign')",
     "printed": "coalesce(credit_note_amounts, 'negative')",
     "copy_number": (

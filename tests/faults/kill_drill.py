@@ -10,14 +10,12 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.publishing.publish import fingerprints
-from tests.conftest import REPOSITORY, pipelines
+from tests.conftest import pipelines, start_run
 
 KILLS_PER_HOME = 5
 TIMEOUT = 600
@@ -27,9 +25,7 @@ class DrillFailed(AssertionError):
     """A killed run was not mended by the next one."""
 
 
-def drill(
-    kills: int, workplace: Path, prepare: Callable[[Path], None], *, seed: int, tell=print
-) -> list[float]:
+def drill(kills: int, workplace: Path, *, seed: int, tell=print) -> list[float]:
     """Kill `kills` runs at random moments; returns those moments in seconds after their start.
 
     Raises DrillFailed where a later whole run fails or publishes other tables than an undisturbed
@@ -37,12 +33,12 @@ def drill(
     """
     dice = random.Random(seed)
     started = time.monotonic()
-    expected = _whole_run(_new_home(workplace / "undisturbed", prepare))
+    expected = _whole_run(_new_home(workplace / "undisturbed"))
     duration = time.monotonic() - started
     tell(f"undisturbed run: {duration:.0f} s, {len(expected)} tables")
     moments: list[float] = []
     while len(moments) < kills:
-        home = _new_home(workplace / f"home{len(moments)}", prepare)
+        home = _new_home(workplace / f"home{len(moments)}")
         for _ in range(min(KILLS_PER_HOME, kills - len(moments))):
             moment = dice.uniform(0.2, duration)
             was_alive = _kill_after(home, moment)
@@ -53,9 +49,8 @@ def drill(
     return moments
 
 
-def _new_home(home: Path, prepare: Callable[[Path], None]) -> Path:
-    (home / "inbox" / "sales_list").mkdir(parents=True)
-    prepare(home)
+def _new_home(home: Path) -> Path:
+    home.mkdir()
     return home
 
 
@@ -68,14 +63,7 @@ def _whole_run(home: Path) -> dict[str, str]:
 
 def _kill_after(home: Path, seconds: float) -> bool:
     """Start a run in a process group of its own and kill the group; whether it was still alive."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines", "run"],
-        cwd=REPOSITORY,
-        env={**os.environ, "STAMMKUNDE_HOME": str(home)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = start_run(home, start_new_session=True)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
     is_alive = process.poll() is None
@@ -92,7 +80,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as workplace:
-        moments = drill(given.kills, Path(workplace), lambda home: None, seed=given.seed)
+        moments = drill(given.kills, Path(workplace), seed=given.seed)
     print(f"{len(moments)} kills, 0 lost, 0 duplicated, every home mended by its next run")
 
 

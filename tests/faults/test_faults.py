@@ -14,12 +14,12 @@ import pytest
 
 from pipelines.instance import close_unfinished_runs
 from pipelines.publishing.publish import fingerprints, publish
-from tests.conftest import REPOSITORY, pipelines
+from tests.conftest import REPOSITORY, pipelines, start_run
 from tests.faults.kill_drill import drill
 
 
 def test_ten_kills_at_random_moments_change_no_published_table(tmp_path: Path):
-    moments = drill(10, tmp_path, lambda home: None, seed=20_261_122)
+    moments = drill(10, tmp_path, seed=20_261_122)
     assert len(moments) == 10
 
 
@@ -75,13 +75,7 @@ def test_a_reader_never_fails_and_never_sees_a_mix(tmp_path: Path):
 def test_a_reader_keeps_reading_during_a_whole_run(home: Path):
     assert pipelines(home, "run").returncode == 0
     link = home / "serving" / "stammkunde.duckdb"
-    run = subprocess.Popen(
-        [sys.executable, "-m", "pipelines", "run"],
-        cwd=REPOSITORY,
-        env={**os.environ, "STAMMKUNDE_HOME": str(home)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    run = start_run(home)
     looks = set()
     while run.poll() is None:
         with duckdb.connect(str(link), read_only=True) as db:
@@ -176,17 +170,7 @@ def test_a_full_disk_is_named_and_mended_by_the_next_run(home: Path, small_disk)
 
 
 def test_of_two_runs_at_once_one_works_and_one_is_told(home: Path):
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-m", "pipelines", "run"],
-            cwd=REPOSITORY,
-            env={**os.environ, "STAMMKUNDE_HOME": str(home)},
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-        )
-        for _ in range(2)
-    ]
+    runs = [start_run(home, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = [run.communicate(timeout=600)[1] for run in runs]
     assert sorted(run.returncode for run in runs) == [0, 75], "\n".join(said)
     assert "is writing in" in said[[run.returncode for run in runs].index(75)]

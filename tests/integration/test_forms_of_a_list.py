@@ -171,6 +171,15 @@ def test_a_refused_load_leaves_when_its_file_is_mended(settings: Settings):
     assert len(pq.read_table(next(withdrawn.glob("part-*.parquet")))) == len(ROWS)
 
 
+def test_the_demo_company_comes_back_when_the_only_file_was_refused_and_taken_away(
+    settings: Settings,
+):
+    drop(settings, "list.csv", FORMS["english_utf8.csv"].replace(b"2025-03", b"2025-13"))
+    assert len(run(settings).refused) == 1
+    (settings.inbox("sales_list") / "list.csv").unlink()
+    assert [judged.load.about["is_demo"] for judged in run(settings).judged] == [True]
+
+
 def test_a_refused_load_leaves_when_the_mapping_is_corrected(settings: Settings):
     mapping = settings.inbox("sales_list") / "mapping.yml"
     mapping.write_text(MAPPING.replace("date: Datum", "date: Beleg"), encoding="utf-8")
