@@ -3,27 +3,35 @@
 import argparse
 import logging
 import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table as Screen
 
-from sources.contract import Pull, Source
+from pipelines.settings import SettingsProblem, load_settings
+from sources.access import Setup, is_demo, is_on, reached
+from sources.contract import Source, SourceProblem
 from sources.landing import Lake
 from sources.pulling import pull_source
 from sources.registry import SOURCES, source_named
 from sources.single_writer import AnotherWriter, single_writer
 
-EXIT_OK, EXIT_USAGE, EXIT_DATA_PROBLEM, EXIT_BUSY = 0, 64, 65, 75
+EXIT_OK, EXIT_USAGE, EXIT_DATA_PROBLEM, EXIT_BUSY, EXIT_SETTINGS = 0, 64, 65, 75, 78
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code (0 fine, 64 usage, 65 problems, 75 busy)."""
-    parser = argparse.ArgumentParser(prog="python -m sources", description=__doc__)
+    """Run one command; returns 0 fine, 64 usage, 65 problems, 75 busy or 78 settings."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sources",
+        description=f"{__doc__} The home is $STAMMKUNDE_HOME, else ./data; what is switched on "
+        "stands in its stammkunde.yml.",
+    )
     parser.add_argument("command", choices=("list", "check", "pull"))
     parser.add_argument("source", nargs="?", help="one source; all of them without it")
-    parser.add_argument("--home", type=Path, default=Path("data"), help="default: ./data")
-    parser.add_argument("--reporting-currency", default="EUR")
+    parser.add_argument(
+        "--accept-deletions",
+        action="store_true",
+        help="pull: believe it once when much of a table is gone",
+    )
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
@@ -31,50 +39,91 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyError as error:
         print(error.args[0], file=sys.stderr)
         return EXIT_USAGE
+    try:
+        settings = load_settings()
+    except SettingsProblem as problem:
+        print(problem, file=sys.stderr)
+        return EXIT_SETTINGS
+    lake = Lake(settings.lake)
     if given.command == "list":
-        _list(chosen)
+        _list(chosen, settings.setup, lake)
         return EXIT_OK
     if given.command == "check":
-        return _check(chosen, given.home)
-    if not given.home.is_dir():
-        print(f"{given.home} is not there: create it or name another --home", file=sys.stderr)
-        return EXIT_USAGE
+        return _check(chosen, settings.setup, lake)
     try:
-        with single_writer(given.home, "python -m sources pull"):
-            return _pull(chosen, given.home, given.reporting_currency)
+        with single_writer(settings.home, "python -m sources pull"):
+            return _pull(chosen, settings.setup, lake, accepts_deletions=given.accept_deletions)
     except AnotherWriter as other:
         print(other, file=sys.stderr)
         return EXIT_BUSY
 
 
-def _pull(sources: tuple[Source, ...], home: Path, reporting_currency: str) -> int:
+def _pull(sources: tuple[Source, ...], setup: Setup, lake: Lake, *, accepts_deletions: bool) -> int:
     exit_code = EXIT_OK
+    lake.clear_leftovers()
     for source in sources:
-        context = Pull(inbox=home / "inbox" / source.name, reporting_currency=reporting_currency)
-        pull_source(source, Lake(home / "lake"), context)
+        if not is_on(source, setup, lake):
+            print(f"{source.name}: off")
+            continue
+        try:
+            with reached(source, setup, lake, progress=print) as context:
+                loads = pull_source(
+                    source,
+                    lake,
+                    context,
+                    is_demo=is_demo(setup, lake),
+                    accepts_deletions=accepts_deletions,
+                )
+        except SourceProblem as problem:
+            print(problem, file=sys.stderr)
+            exit_code = EXIT_DATA_PROBLEM
+            continue
+        rows = sum(load.about["rows"] for load in loads)
+        print(f"{source.name}: {rows:,} rows in {len(loads)} new loads")
         if context.problems:
             exit_code = EXIT_DATA_PROBLEM
     return exit_code
 
 
-def _list(sources: tuple[Source, ...]) -> None:
-    screen = Screen("source", "what", "tables", "required", "owner", "access")
+def _list(sources: tuple[Source, ...], setup: Setup, lake: Lake) -> None:
+    screen = Screen("source", "what", "tables", "on", "required", "owner", "access")
     for source in sources:
-        tables = ", ".join(table.name for table in source.tables)
-        required = "yes" if source.required else "no"
-        screen.add_row(source.name, source.title, tables, required, source.owner, source.access)
+        screen.add_row(
+            source.name,
+            source.title,
+            ", ".join(table.name for table in source.tables),
+            "yes" if is_on(source, setup, lake) else "no",
+            "yes" if source.required else "no",
+            source.owner,
+            source.access,
+        )
     Console().print(screen)
 
 
-def _check(sources: tuple[Source, ...], home: Path) -> int:
+def _check(sources: tuple[Source, ...], setup: Setup, lake: Lake) -> int:
     exit_code = EXIT_OK
     for source in sources:
-        problems = source.check(home / "inbox" / source.name)
+        if not is_on(source, setup, lake):
+            print(f"{source.name}: off")
+            continue
+        problems = _problems(source, setup, lake)
         print(f"{source.name}: {'ready' if not problems else 'not ready'}")
         for problem in problems:
             print(f"  {problem}")
             exit_code = EXIT_DATA_PROBLEM
     return exit_code
+
+
+def _problems(source: Source, setup: Setup, lake: Lake) -> list[str]:
+    try:
+        with reached(source, setup, lake, progress=_nothing) as context:
+            return source.check(context)
+    except SourceProblem as problem:
+        return [str(problem)]
+
+
+def _nothing(message: str) -> None:
+    """Takes the progress that a check has no use for."""
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 from openpyxl.utils import get_column_letter
 
+from sources.contract import SourceProblem
+
 MAX_FILE_BYTES = 4 * 1024**3
 MAX_COLUMNS = 2_000
 MAX_CELL = 1024**2
@@ -110,7 +112,7 @@ STATE_MARK = "state decimal_mark: ',' or '.' in the mapping; rows that do not fi
 Record = tuple[int, list[str | None], str | None, str | None]
 
 
-class FileProblem(Exception):
+class FileProblem(SourceProblem):
     """A file that cannot be read as a whole: str() names place, problem and remedy."""
 
     def __init__(

@@ -37,6 +37,7 @@ STAGES = ("landed", "accepted", "quarantine", "withdrawn")
 _TECHNICAL_TYPES = {
     "_extra": pa.string(),
     "_defect": pa.string(),
+    "_is_deleted": pa.bool_(),
     "_file": pa.string(),
     "_row": pa.int64(),
     "_decimal_mark": pa.string(),
@@ -199,13 +200,15 @@ class Lake:
                 if json.loads(path.read_text()).get("is_demo"):
                     _discard(path.parent)
                     retired += stage == "accepted"
+        for path in (self.root / "cursors").glob("*.demo.json"):
+            path.unlink()
         return retired
 
     def clear_leftovers(self) -> None:
         """Remove what killed runs left half-done (folders whose names begin with a dot)."""
-        for stage in STAGES:
-            for path in (self.root / stage).glob("*/*/.*"):
-                shutil.rmtree(path)
+        halves = [path for stage in STAGES for path in (self.root / stage).glob("*/*/.*")]
+        for path in [*halves, *self.root.glob(".*")]:
+            shutil.rmtree(path)
 
     def _next_number(self, source: str, table: str) -> int:
         folders = [self.folder(stage, source, table) for stage in STAGES]
