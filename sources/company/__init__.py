@@ -1,0 +1,1 @@
+"""Lists the company itself keeps: service plan, registrations, ratings, statistics, targets."""

@@ -1,0 +1,1 @@
+"""Complaints: what went wrong, what the customer wants, how it ended."""

@@ -1,0 +1,1 @@
+"""CRM: who the customers are talked to by, what was said, offered, won and lost."""

@@ -1,0 +1,1 @@
+"""Reviews: what customers say in public, and what the company answered."""
