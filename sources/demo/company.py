@@ -1,7 +1,8 @@
 """Culinary Cooking GmbH, the made-up supplier of commercial kitchens: who buys what, and when.
 
 One seed draws the whole company; this module also writes its sales list in the form German
-accounting tools export. Nothing is read or judged here, and no name belongs to anyone real.
+accounting tools export. What else is known of the customers is `world.py`'s business. Nothing is
+read or judged here, and no name belongs to anyone real.
 """
 
 import csv
@@ -15,12 +16,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 FIRST_DAY = date(2021, 1, 1)
 AS_OF = date(2026, 1, 1)
 CURRENCY = "EUR"
+CUSTOMERS = 2_000
 SALES_LIST = "culinary_cooking_sales_list.csv"
 MAPPING = "mapping.yml"
 TRUTH = ".demo_truth.json"
@@ -77,6 +80,9 @@ FIELDS_OF_A_SHORT_ROW = 8
 # A leap year, so that the 29th of February stays a day.
 FUTURE_YEAR = 2052
 
+# Where private persons have their mailbox.
+FREE_MAIL = "postfach.example"
+
 SMALLEST_COMPANY = 200
 # The word lists hold enough different names for this many, and invoice numbers enough digits.
 LARGEST_COMPANY = 20_000
@@ -84,12 +90,12 @@ LARGEST_COMPANY = 20_000
 # How much of an invoice credit notes have undone.
 _NOT, _PARTLY, _FULLY = range(3)
 
-_DAYS = (AS_OF - FIRST_DAY).days
+DAYS = (AS_OF - FIRST_DAY).days
 _NEW_FOR_DAYS = 180
 _SILENT_INTERVALS = 3
 
 
-class _Topic(IntEnum):
+class Topic(IntEnum):
     """What has a random stream of its own: a topic appended later changes no draw of the others."""
 
     CUSTOMERS = 0
@@ -98,10 +104,19 @@ class _Topic(IntEnum):
     CREDIT_NOTES = 3
     COUNTER_SALES = 4
     DEFECTS = 5
+    LEADS = 6
+    ORGANISATIONS = 7
+    PEOPLE = 8
+    PAYMENTS = 9
+    SERVICE_CONTRACTS = 10
+    REGISTRATIONS = 11
+    CREDIT_RATINGS = 12
+    SOCIAL_STATISTICS = 13
+    MONTHLY_TARGETS = 14
 
 
 # Segment: share of the customers, size against the average, what it buys more or less of.
-_SEGMENTS = {
+SEGMENTS = {
     "hotel": (0.22, 1.3, {"KD": 1.4, "GN": 1.2}),
     "restaurant": (0.34, 0.7, {"HE": 1.5, "GN": 1.3}),
     "canteen": (0.12, 1.6, {"SP": 1.6, "VB": 1.5}),
@@ -110,7 +125,7 @@ _SEGMENTS = {
     "caterer": (0.08, 1.0, {"KG": 1.5, "GN": 1.8, "LT": 0.3}),
     "private": (0.05, 0.08, {"DL": 0.2, "LT": 0.1, "VB": 0.4}),
 }
-_PRIVATE = list(_SEGMENTS).index("private")
+_PRIVATE = list(SEGMENTS).index("private")
 
 
 def _words(text: str) -> list[str]:
@@ -126,7 +141,7 @@ _TOWN_ENDINGS = {
     "AT": _words("kirchen fing ötz"),
     "CH": _words("ikon wil"),
 }
-_TOWNS = tuple(
+TOWNS = tuple(
     (stem + ending, country)
     for country, endings in _TOWN_ENDINGS.items()
     for ending in endings
@@ -137,7 +152,7 @@ _LEGAL_FORMS = {
     "AT": ("GmbH", "KG", "OG"),
     "CH": ("AG", "GmbH", "KlG"),
 }
-_SURNAMES = tuple(
+SURNAMES = tuple(
     front + back
     for front in _words(
         "Dünkel Quast Löffel Zwirn Grütz Brätzen Knöpf Haferl Müffel Schnür Tröpfl Wackel Zöpfl "
@@ -148,7 +163,7 @@ _SURNAMES = tuple(
         "meißl gräber zürrer höfer sänger"
     )
 )
-_FIRST_NAMES = _words(
+FIRST_NAMES = _words(
     "Jürgen Käthe Björn Zoë Anna Paul Mira René Günther Sören Lotte Emil Françoise Hürrem "
     "Vroni Urs Beat Renée Jörg Märit Theo Ida Oskar Frieda"
 )
@@ -359,7 +374,7 @@ class DemoTruth:
 
 
 @dataclass(frozen=True)
-class _Products:
+class Products:
     """The price list, cheapest first."""
 
     codes: list[str]
@@ -370,13 +385,22 @@ class _Products:
     step: np.ndarray
 
 
+class Firm(NamedTuple):
+    """A name, and what goes with it; `email` is empty for some, `town` says nothing of persons."""
+
+    name: str
+    email: str
+    domain: str
+    town: str
+    country: str
+
+
 @dataclass(frozen=True)
-class _Customers:
+class Customers:
     """Who buys; times are days of the business clock, stops may lie beyond the last day."""
 
     numbers: list[str]
-    names: list[str]
-    emails: list[str]
+    firms: list[Firm]
     segment: np.ndarray
     yearly: np.ndarray
     interval: np.ndarray
@@ -396,7 +420,7 @@ class _Invoices:
 
 
 @dataclass(frozen=True)
-class _Lines:
+class Lines:
     """The lines of documents; quantities in hundredths, prices in cents."""
 
     document: np.ndarray
@@ -404,8 +428,9 @@ class _Lines:
     hundredths: np.ndarray
     cents: np.ndarray
 
-    def take(self, positions: np.ndarray) -> "_Lines":
-        return _Lines(
+    def take(self, positions: np.ndarray) -> "Lines":
+        """The lines at these positions, in their order."""
+        return Lines(
             self.document[positions],
             self.product[positions],
             self.hundredths[positions],
@@ -414,15 +439,29 @@ class _Lines:
 
 
 @dataclass(frozen=True)
-class _Ledger:
-    """All documents in the order of the export, and their lines in the same order."""
+class Ledger:
+    """All documents in the order of the export, and their lines in the same order.
+
+    Customer −1 is a counter sale; `credits` is the place of the invoice a credit note undoes, −1
+    for invoices.
+    """
 
     customer: np.ndarray
     day: np.ndarray
     is_credit_note: np.ndarray
+    credits: np.ndarray
     undone: np.ndarray
     numbers: list[str]
-    lines: _Lines
+    lines: Lines
+
+
+@dataclass(frozen=True)
+class Books:
+    """The company's customers, its price list and all that it ever invoiced, without defects."""
+
+    customers: Customers
+    products: Products
+    ledger: Ledger
 
 
 def _silent(message: str) -> None:
@@ -432,7 +471,7 @@ def _silent(message: str) -> None:
 def write_sales_list(
     folder: Path,
     *,
-    customers: int = 2_000,
+    customers: int = CUSTOMERS,
     seed: int = 20_260_101,
     progress: Callable[[str], None] = _silent,
 ) -> DemoTruth:
@@ -441,34 +480,43 @@ def write_sales_list(
     A finished list of the same seed and size is left as it is. Raises ValueError for a size the
     demo cannot have, FileExistsError where the folder holds a mapping of somebody else.
     """
-    if not SMALLEST_COMPANY <= customers <= LARGEST_COMPANY:
-        raise ValueError(
-            f"customers is {customers}: the demo company has {SMALLEST_COMPANY} to "
-            f"{LARGEST_COMPANY} customers"
-        )
     known = _finished(folder, customers, seed)
     if known is not None:
         progress(f"{SALES_LIST} is there already ({known.lines:,} lines)")
         return known
     _refuse_foreign_mapping(folder)
 
+    books = draw_books(customers, seed, progress)
+    progress(f"writing {len(books.ledger.lines.document):,} lines")
+    text, truth = _render(books, seed)
+    _commit(folder, text, truth, progress)
+    return truth
+
+
+def draw_books(customers: int, seed: int, progress: Callable[[str], None] = _silent) -> Books:
+    """What the sales list tells, before its defects.
+
+    Raises ValueError for a size the demo cannot have.
+    """
+    if not SMALLEST_COMPANY <= customers <= LARGEST_COMPANY:
+        raise ValueError(
+            f"customers is {customers}: the demo company has {SMALLEST_COMPANY} to "
+            f"{LARGEST_COMPANY} customers"
+        )
     progress(f"drawing {customers:,} customers")
     products = _price_list()
     company = _draw_customers(customers, seed)
     progress("drawing five years of purchases")
     invoices = _draw_purchases(company, seed)
-    ledger = _keep_books(company, invoices, products, seed)
-    progress(f"writing {len(ledger.lines.document):,} lines")
-    text, truth = _render(company, ledger, products, seed)
-    _commit(folder, text, truth, progress)
-    return truth
+    return Books(company, products, _keep_books(company, invoices, products, seed))
 
 
-def _stream(seed: int, topic: _Topic) -> np.random.Generator:
+def stream(seed: int, topic: Topic) -> np.random.Generator:
+    """The random numbers of one topic: the same on every machine, whatever other topics drew."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(topic,))))
 
 
-def _price_list() -> _Products:
+def _price_list() -> Products:
     entries = []
     for code, (_, most, articles) in _CATALOGUE.items():
         number = 1000
@@ -482,7 +530,7 @@ def _price_list() -> _Products:
                 entries.append((_rounded(price), f"{code}-{number}", name, code, most, step))
     entries.sort(key=lambda entry: entry[:2])
     cents, codes, names, groups, most, step = zip(*entries, strict=True)
-    return _Products(
+    return Products(
         list(codes), list(names), list(groups), np.array(cents), np.array(most), np.array(step)
     )
 
@@ -502,10 +550,10 @@ def _business_clock(saturday: float) -> np.ndarray:
     Purchases keep their rhythm in business time, so that August and the turn of the year thin out
     and no purchase falls on a closed day.
     """
-    days = np.datetime64(FIRST_DAY) + np.arange(_DAYS)
+    days = np.datetime64(FIRST_DAY) + np.arange(DAYS)
     month = days.astype("datetime64[M]").astype(int) % 12
     in_month = (days - days.astype("datetime64[M]")).astype(int) + 1
-    weekday = (np.arange(_DAYS) + FIRST_DAY.weekday()) % 7
+    weekday = (np.arange(DAYS) + FIRST_DAY.weekday()) % 7
     weight = np.array(_MONTH_WEIGHT)[month]
     weight[(month == 11) & (in_month >= 23)] *= 0.3
     for closed_month, closed_day in ((0, 1), (4, 1), (11, 25), (11, 26)):
@@ -513,16 +561,16 @@ def _business_clock(saturday: float) -> np.ndarray:
     weight[weekday == 5] *= saturday
     weight[weekday == 6] = 0
     passed = np.cumsum(weight)
-    clock = passed * (_DAYS / passed[-1])
+    clock = passed * (DAYS / passed[-1])
     # Rounded down, the last moments would belong to no day.
-    clock[-1] = _DAYS
+    clock[-1] = DAYS
     return clock
 
 
-def _draw_customers(count: int, seed: int) -> _Customers:
-    rng = _stream(seed, _Topic.CUSTOMERS)
-    shares = np.array([share for share, _, _ in _SEGMENTS.values()])
-    sizes = np.array([size for _, size, _ in _SEGMENTS.values()])
+def _draw_customers(count: int, seed: int) -> Customers:
+    rng = stream(seed, Topic.CUSTOMERS)
+    shares = np.array([share for share, _, _ in SEGMENTS.values()])
+    sizes = np.array([size for _, size, _ in SEGMENTS.values()])
     segment = rng.choice(len(shares), size=count, p=shares / shares.sum())
 
     # 400,000 keeps the log-normal tail below the key accounts, whose number is thus known.
@@ -540,7 +588,7 @@ def _draw_customers(count: int, seed: int) -> _Customers:
     start = np.where(
         joined_before,
         np.minimum(rng.random(count) * interval, 300),
-        rng.random(count) ** 0.9 * (_DAYS - 3),
+        rng.random(count) ** 0.9 * (DAYS - 3),
     )
     start[keys] = np.minimum(start[keys], 30)
 
@@ -549,22 +597,21 @@ def _draw_customers(count: int, seed: int) -> _Customers:
     stop = np.where(one_purchase_only, start + 1e-6, stop)
     # Nobody can tell a customer who stopped last week from one who will be back: those go on.
     silent_for = np.maximum(_SILENT_INTERVALS * interval, _NEW_FOR_DAYS)
-    stop[stop + silent_for > _DAYS - 30] = np.inf
+    stop[stop + silent_for > DAYS - 30] = np.inf
     stop[keys] = np.inf
     stop[lost_key] = 1_200.0
 
-    small = np.flatnonzero((yearly < 30_000) & (start < _DAYS - 90))
+    small = np.flatnonzero((yearly < 30_000) & (start < DAYS - 90))
     is_prospect = np.zeros(count, dtype=bool)
     is_prospect[rng.permutation(small)[: max(3, round(count * 0.006))]] = True
     stop[is_prospect] = start[is_prospect] + 1e-6
 
     rank = np.empty(count, dtype=int)
     rank[np.argsort(start, kind="stable")] = np.arange(count)
-    names, emails = _draw_names(segment, rng)
-    return _Customers(
+    firms = draw_firms(segment, rng)
+    return Customers(
         numbers=[str(10_001 + position) for position in rank.tolist()],
-        names=names,
-        emails=emails,
+        firms=firms,
         segment=segment,
         yearly=yearly,
         interval=interval,
@@ -574,26 +621,29 @@ def _draw_customers(count: int, seed: int) -> _Customers:
     )
 
 
-def _draw_names(segment: np.ndarray, rng: np.random.Generator) -> tuple[list[str], list[str]]:
-    """A name of its own for every customer, and for most an e-mail address that goes with it."""
-    names = [""] * len(segment)
-    emails = [""] * len(segment)
-    for position, kind in enumerate(_SEGMENTS):
+def draw_firms(segment: np.ndarray, rng: np.random.Generator) -> list[Firm]:
+    """A name of its own for everyone, and for most an e-mail address that goes with it.
+
+    segment holds positions in SEGMENTS, one for each firm wanted.
+    """
+    firms = {}
+    for position, kind in enumerate(SEGMENTS):
         members = np.flatnonzero(segment == position)
         first, second = _name_words(kind)
-        towns = 1 if kind == "private" else len(_TOWNS)
+        towns = 1 if kind == "private" else len(TOWNS)
         drawn = rng.permutation(len(first) * len(second) * towns)[: len(members)]
         rest = rng.integers(0, 60, size=(len(members), 2)).tolist()
         for member, name_code, (form, mail) in zip(
             members.tolist(), drawn.tolist(), rest, strict=True
         ):
-            town, country = _TOWNS[name_code % towns]
+            town, country = TOWNS[name_code % towns]
             word_code = name_code // towns
             a, b = first[word_code % len(first)], second[word_code // len(first)]
-            names[member] = _name(kind, a, b, town, country, form)
-            if mail < 57:
-                emails[member] = _email(kind, a, b, town, mail)
-    return names, emails
+            name = _name(kind, a, b, town, country, form)
+            domain = _domain(kind, a, b, town)
+            email = _email(kind, a, b, domain, mail) if mail < 57 else ""
+            firms[member] = Firm(name, email, domain, town, country)
+    return [firms[member] for member in range(len(segment))]
 
 
 def _name_words(kind: str) -> tuple[Sequence[str], Sequence[str]]:
@@ -602,12 +652,12 @@ def _name_words(kind: str) -> tuple[Sequence[str], Sequence[str]]:
     if kind == "canteen":
         return _WORKS, ("Kantine", "Betriebsrestaurant", "Werksküche", "Kasino")
     if kind == "bakery":
-        return ("Bäckerei", "Konditorei", "Backhaus"), _SURNAMES
+        return ("Bäckerei", "Konditorei", "Backhaus"), SURNAMES
     if kind == "hospital":
         return ("Klinik", "Krankenhaus", "Pflegeheim", "Kurhaus"), _PLACES
     if kind == "caterer":
-        return ("Catering", "Partyservice", "Büfett & Co."), _SURNAMES
-    return _FIRST_NAMES, _SURNAMES
+        return ("Catering", "Partyservice", "Büfett & Co."), SURNAMES
+    return FIRST_NAMES, SURNAMES
 
 
 def _name(kind: str, a: str, b: str, town: str, country: str, form: int) -> str:
@@ -629,23 +679,30 @@ def _name(kind: str, a: str, b: str, town: str, country: str, form: int) -> str:
     return f"{a} {b}"
 
 
-def _email(kind: str, a: str, b: str, town: str, mail: int) -> str:
+def _domain(kind: str, a: str, b: str, town: str) -> str:
     if kind == "private":
-        return f"{_ascii(a)}.{_ascii(b)}@postfach.example"
-    role = ("info", "einkauf", "kueche", "buchhaltung", "office")[mail % 5]
+        return FREE_MAIL
     house = "hotel-" if kind == "hotel" else ""
-    return f"{role}@{house}{_ascii(a)}-{_ascii(b)}-{_ascii(town)}.example"
+    return f"{house}{plain_letters(a)}-{plain_letters(b)}-{plain_letters(town)}.example"
 
 
-def _ascii(text: str) -> str:
+def _email(kind: str, a: str, b: str, domain: str, mail: int) -> str:
+    if kind == "private":
+        return f"{plain_letters(a)}.{plain_letters(b)}@{domain}"
+    role = ("info", "einkauf", "kueche", "buchhaltung", "office")[mail % 5]
+    return f"{role}@{domain}"
+
+
+def plain_letters(text: str) -> str:
+    """The text in lower case and a to z as addresses write it: "Süße Möwe" is "suesse-moewe"."""
     for letter, plain in zip("äöüßéëç", ("ae", "oe", "ue", "ss", "e", "e", "c"), strict=True):
         text = text.lower().replace(letter, plain)
     return "-".join("".join(c if c.isalnum() else " " for c in text).split())
 
 
-def _draw_purchases(company: _Customers, seed: int) -> _Invoices:
-    rng = _stream(seed, _Topic.PURCHASES)
-    expected = (_DAYS - company.start) / company.interval
+def _draw_purchases(company: Customers, seed: int) -> _Invoices:
+    rng = stream(seed, Topic.PURCHASES)
+    expected = (DAYS - company.start) / company.interval
     draws = np.ceil(expected + 5 * np.sqrt(expected) + 5).astype(int)
     owner = np.repeat(np.arange(len(draws)), draws)
     ends = np.cumsum(draws)
@@ -661,14 +718,14 @@ def _draw_purchases(company: _Customers, seed: int) -> _Invoices:
         -0.245, 0.7, len(owner)
     )
     value[is_first] *= 1.5
-    kept = time < np.minimum(company.stop, _DAYS)[owner]
+    kept = time < np.minimum(company.stop, DAYS)[owner]
     owner, time, value = owner[kept], time[kept], value[kept]
     day = np.searchsorted(_business_clock(saturday=0), time, side="right")
 
     # Some customers end with the purchase that is fully credited, so that a reader who counts
     # invoices instead of purchases takes a prospect or a one-time buyer for an existing customer.
     rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
-    seconds = np.flatnonzero((rank == 1) & (day < _DAYS - 60) & (company.yearly[owner] < 30_000))
+    seconds = np.flatnonzero((rank == 1) & (day < DAYS - 60) & (company.yearly[owner] < 30_000))
     undone = rng.permutation(seconds)[: max(3, round(len(draws) * 0.004))]
     is_undone_customer = np.zeros(len(draws), dtype=bool)
     is_undone_customer[owner[undone]] = True
@@ -686,16 +743,14 @@ def _draw_purchases(company: _Customers, seed: int) -> _Invoices:
 
 
 def _draw_counter_sales(invoices: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    rng = _stream(seed, _Topic.COUNTER_SALES)
+    rng = stream(seed, Topic.COUNTER_SALES)
     count = invoices // 30
-    time = rng.random(count) * _DAYS
+    time = rng.random(count) * DAYS
     day = np.searchsorted(_business_clock(saturday=0.6), time, side="right")
     return day, rng.lognormal(4.0, 0.8, count)
 
 
-def _keep_books(
-    company: _Customers, invoices: _Invoices, products: _Products, seed: int
-) -> _Ledger:
+def _keep_books(company: Customers, invoices: _Invoices, products: Products, seed: int) -> Ledger:
     """Lines for the invoices, credit notes for some, and numbers in the order of the days."""
     lines = _draw_lines(company, invoices, products, seed)
     origin, credit_day, credited, is_full = _draw_credit_notes(invoices, lines, seed)
@@ -706,28 +761,30 @@ def _keep_books(
     is_credit_note = np.arange(count + len(origin)) >= count
     undone = np.full(len(day), _NOT)
     undone[origin] = np.where(is_full, _FULLY, _PARTLY)
+    invoice = np.append(np.full(count, -1), origin)
 
     order = np.lexsort((np.arange(len(day)), is_credit_note, day))
     place = np.empty(len(day), dtype=int)
     place[order] = np.arange(len(day))
-    all_lines = _Lines(
+    all_lines = Lines(
         document=place[np.append(lines.document, credited.document + count)],
         product=np.append(lines.product, credited.product),
         hundredths=np.append(lines.hundredths, credited.hundredths),
         cents=np.append(lines.cents, credited.cents),
     )
-    return _Ledger(
+    return Ledger(
         customer=customer[order],
         day=day[order],
         is_credit_note=is_credit_note[order],
+        credits=np.where(is_credit_note, place[invoice], -1)[order],
         undone=undone[order],
         numbers=_number(day[order], is_credit_note[order]),
         lines=all_lines.take(np.argsort(all_lines.document, kind="stable")),
     )
 
 
-def _draw_lines(company: _Customers, invoices: _Invoices, products: _Products, seed: int) -> _Lines:
-    rng = _stream(seed, _Topic.LINES)
+def _draw_lines(company: Customers, invoices: _Invoices, products: Products, seed: int) -> Lines:
+    rng = stream(seed, Topic.LINES)
     count = 1 + np.minimum(
         rng.poisson(np.clip(0.5 * np.log(np.maximum(invoices.value, 1) / 80), 0.3, 4)), 11
     )
@@ -740,7 +797,7 @@ def _draw_lines(company: _Customers, invoices: _Invoices, products: _Products, s
     luck = rng.random(len(document))
     # Counter sales, customer −1, find the last entry: they buy as private persons do.
     segment = np.append(company.segment, _PRIVATE)[invoices.customer[document]]
-    for position in range(len(_SEGMENTS)):
+    for position in range(len(SEGMENTS)):
         mine = np.flatnonzero(segment == position)
         product[mine] = _pick(wanted[mine], luck[mine], position, products)
 
@@ -753,12 +810,12 @@ def _draw_lines(company: _Customers, invoices: _Invoices, products: _Products, s
 
     # One article stands once in an invoice: what repeats is an injected defect and nothing else.
     _, once = np.unique(document * len(products.codes) + product, return_index=True)
-    return _Lines(document, product, hundredths, cents).take(np.sort(once))
+    return Lines(document, product, hundredths, cents).take(np.sort(once))
 
 
-def _pick(wanted: np.ndarray, luck: np.ndarray, segment: int, products: _Products) -> np.ndarray:
+def _pick(wanted: np.ndarray, luck: np.ndarray, segment: int, products: Products) -> np.ndarray:
     """An article whose price suits the sum wanted, by the taste of the segment."""
-    taste = list(_SEGMENTS.values())[segment][2]
+    taste = list(SEGMENTS.values())[segment][2]
     weight = np.array([_CATALOGUE[group][0] * taste.get(group, 1.0) for group in products.groups])
     below = np.append(0, np.cumsum(weight))
     low = np.searchsorted(products.cents, wanted / 15)
@@ -770,14 +827,14 @@ def _pick(wanted: np.ndarray, luck: np.ndarray, segment: int, products: _Product
 
 
 def _draw_credit_notes(
-    invoices: _Invoices, lines: _Lines, seed: int
-) -> tuple[np.ndarray, np.ndarray, _Lines, np.ndarray]:
+    invoices: _Invoices, lines: Lines, seed: int
+) -> tuple[np.ndarray, np.ndarray, Lines, np.ndarray]:
     """Credit notes: the invoice of each, its day, its lines, and whether it undoes all of it."""
-    rng = _stream(seed, _Topic.CREDIT_NOTES)
+    rng = stream(seed, Topic.CREDIT_NOTES)
     count = len(invoices.day)
     size = np.bincount(lines.document, minlength=count)
     luck = rng.random(count)
-    can = (invoices.customer >= 0) & (invoices.day < _DAYS - 25)
+    can = (invoices.customer >= 0) & (invoices.day < DAYS - 25)
     full = invoices.fully_credited | (can & (luck < 0.008))
     partial = can & ~full & (luck < 0.03) & (size > 1)
     origin = np.flatnonzero(full | partial)
@@ -798,7 +855,7 @@ def _draw_credit_notes(
     share = np.where(full[taken.document], 1.0, rng.random(len(positions)))
     pieces = np.maximum(np.ceil(taken.hundredths * share / 100).astype(int) * 100, 100)
     back = np.where(full[taken.document], taken.hundredths, np.minimum(pieces, taken.hundredths))
-    credited = _Lines(note[taken.document], taken.product, -back, taken.cents)
+    credited = Lines(note[taken.document], taken.product, -back, taken.cents)
     return origin, day, credited, is_full
 
 
@@ -818,10 +875,9 @@ def _number(day: np.ndarray, is_credit_note: np.ndarray) -> list[str]:
     return numbers
 
 
-def _render(
-    company: _Customers, ledger: _Ledger, products: _Products, seed: int
-) -> tuple[bytes, DemoTruth]:
+def _render(books: Books, seed: int) -> tuple[bytes, DemoTruth]:
     """The text of the sales list with its defects, and the truth about it."""
+    company, ledger = books.customers, books.ledger
     lines = ledger.lines
     chosen = _choose_defects(company, ledger, seed)
     copies = np.ones(len(lines.document), dtype=int)
@@ -830,7 +886,7 @@ def _render(
     place_of_defects = {
         defect: place[at] + (1 if defect == "repeated line" else 0) for defect, at in chosen.items()
     }
-    rows = _rows(company, ledger, products, np.repeat(np.arange(len(copies)), copies))
+    rows = _rows(books, np.repeat(np.arange(len(copies)), copies))
     for defect, at in place_of_defects.items():
         for position in at.tolist():
             rows[position] = _spoilt(rows[position], defect)
@@ -864,13 +920,15 @@ def _render(
     return content, truth
 
 
-def _rows(
-    company: _Customers, ledger: _Ledger, products: _Products, order: np.ndarray
-) -> list[list[str]]:
-    dates = [f"{FIRST_DAY + timedelta(days=day):%d.%m.%Y}" for day in range(_DAYS)]
+def _rows(books: Books, order: np.ndarray) -> list[list[str]]:
+    company, ledger, products = books.customers, books.ledger, books.products
+    dates = [f"{FIRST_DAY + timedelta(days=day):%d.%m.%Y}" for day in range(DAYS)]
     # The last entry, nobody, is for counter sales: customer −1.
     customers = [
-        *zip(company.numbers, company.names, company.emails, strict=True),
+        *(
+            (number, firm.name, firm.email)
+            for number, firm in zip(company.numbers, company.firms, strict=True)
+        ),
         ("", "", ""),
     ]
     heads = [
@@ -906,13 +964,13 @@ def _decimal(hundredths: int, short: bool = False) -> str:
     return f"{sign}{whole},{rest:02d}".rstrip("0") if rest else f"{sign}{whole}"
 
 
-def _choose_defects(company: _Customers, ledger: _Ledger, seed: int) -> dict[str, np.ndarray]:
+def _choose_defects(company: Customers, ledger: Ledger, seed: int) -> dict[str, np.ndarray]:
     """The line of each defect, one in a document at most.
 
     Only lines of regular customers in invoices of three lines or more that no credit note touches:
     a reader who leaves the line out still sees the invoice, and no lifecycle changes.
     """
-    rng = _stream(seed, _Topic.DEFECTS)
+    rng = stream(seed, Topic.DEFECTS)
     lines = ledger.lines
     size = np.bincount(lines.document)
     purchases = np.bincount(
@@ -963,7 +1021,7 @@ def _spoilt(row: list[str], defect: str) -> list[str]:
     return row
 
 
-def _lifecycle(company: _Customers, ledger: _Ledger) -> dict[str, tuple[str, ...]]:
+def _lifecycle(company: Customers, ledger: Ledger) -> dict[str, tuple[str, ...]]:
     stands = (ledger.customer >= 0) & ~ledger.is_credit_note & (ledger.undone != _FULLY)
     purchases = np.bincount(ledger.customer[stands], minlength=len(company.numbers))
     last = np.full(len(company.numbers), -1)
@@ -977,9 +1035,9 @@ def _lifecycle(company: _Customers, ledger: _Ledger) -> dict[str, tuple[str, ...
         if count == 0:
             state = "prospect"
         elif count == 1:
-            state = "new" if day >= _DAYS - _NEW_FOR_DAYS else "dormant"
+            state = "new" if day >= DAYS - _NEW_FOR_DAYS else "dormant"
         else:
-            state = "former" if stop < _DAYS else "existing"
+            state = "former" if stop < DAYS else "existing"
         states[state].append(number)
     return {state: tuple(sorted(numbers)) for state, numbers in states.items()}
 
