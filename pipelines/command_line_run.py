@@ -75,7 +75,8 @@ class _ScreenHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         seconds = time.monotonic() - self._started
         style = "yellow" if record.levelno >= logging.WARNING else None
-        self._screen.print(f"{seconds:6.1f} s  {record.getMessage()}", style=style, markup=False)
+        line = f"{seconds:6.1f} s  {record.getMessage()}"
+        self._screen.print(line, style=style, markup=False, soft_wrap=True)
 
 
 def _explain(result: dg.ExecuteInProcessResult, screen: Console) -> int:

@@ -8,13 +8,11 @@ from pipelines.settings import Settings
 from quality.gate import judging
 from quality.rules import Verdict
 from quality.suites.catalogue import suite_for
-from sources.contract import Pull, Source, Table
+from sources.access import has_real_loads, is_demo, is_on, reached, reporting_currency
+from sources.contract import Pull, Source, SourceProblem, Table
 from sources.demo.company import AS_OF as DEMO_AS_OF
-from sources.demo.company import CURRENCY as DEMO_CURRENCY
-from sources.demo.company import write_sales_list
 from sources.landing import Lake, Load, newest_readings, write_json
 from sources.pulling import pull_source
-from sources.registry import SOURCES
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +30,10 @@ class IngestReport:
     """What one run did with one source."""
 
     source: Source
-    judged: tuple[Judged, ...]
-    problems: tuple[str, ...]
-    left_alone: tuple[str, ...]
+    judged: tuple[Judged, ...] = ()
+    problems: tuple[str, ...] = ()
+    left_alone: tuple[str, ...] = ()
+    is_on: bool = True
 
     @property
     def refused(self) -> tuple[Judged, ...]:
@@ -50,15 +49,12 @@ def ingest(source: Source, settings: Settings) -> IngestReport:
     """
     lake = Lake(settings.lake)
     lake.clear_leftovers()
-    context = Pull(
-        inbox=settings.inbox(source.name), reporting_currency=settings.reporting_currency
-    )
-    pull_source(source, lake, context)
+    if not is_on(source, settings.setup, lake):
+        return IngestReport(source, is_on=False)
+    context = _pulled(source, settings, lake)
     _withdraw_mended(source, lake, context)
-    if _is_untouched(source, lake, context):
-        _pull_demo(source, lake, settings, context)
     judged = tuple(
-        Judged(load, _judge(load, source.table(load.about["table"]), lake, settings))
+        Judged(load, judge(load, source.table(load.about["table"]), lake))
         for table in source.tables
         for load in lake.unjudged(source.name, table.name)
     )
@@ -74,35 +70,41 @@ def ingest(source: Source, settings: Settings) -> IngestReport:
     )
 
 
-def has_real_loads(lake: Lake) -> bool:
-    """Whether anything but the demo company has been let in."""
-    return any(
-        not load.about["is_demo"]
-        for source in SOURCES
-        for table in source.tables
-        for load in lake.loads("accepted", source.name, table.name)
-    )
+def _pulled(source: Source, settings: Settings, lake: Lake) -> Pull:
+    setup = settings.setup
+    try:
+        with reached(source, setup, lake, progress=log.info) as context:
+            pull_source(source, lake, context, is_demo=is_demo(setup, lake))
+            return context
+    except SourceProblem as problem:
+        log.error("%s", problem)
+        nothing = Pull(setup.inbox(source.name), setup.reporting_currency)
+        nothing.problems.append(problem)
+        return nothing
 
 
-def in_force(lake: Lake, source: Source, table: Table) -> list[Load]:
-    """The accepted loads that count, in order of arrival.
+def in_force(lake: Lake, settings: Settings, source: Source, table: Table) -> list[Load]:
+    """The accepted loads that count, in order of arrival; none of a source that is switched off.
 
     The demo company leaves with the first real load, and a file read again under a corrected
     mapping replaces its earlier reading.
     """
-    is_real = has_real_loads(lake)
+    if not is_on(source, settings.setup, lake):
+        return []
+    is_demos = is_demo(settings.setup, lake)
     return newest_readings(
         load
         for load in lake.loads("accepted", source.name, table.name)
-        if not (is_real and load.about["is_demo"])
+        if load.about["is_demo"] == is_demos
     )
 
 
 def company_terms(settings: Settings, lake: Lake) -> tuple[date, str]:
     """The as-of day (exclusive) and the reporting currency; the demo company has its own."""
-    if has_real_loads(lake):
-        return settings.resolved_as_of(), settings.reporting_currency
-    return settings.as_of or DEMO_AS_OF, DEMO_CURRENCY
+    currency = reporting_currency(settings.setup, lake)
+    if is_demo(settings.setup, lake):
+        return settings.as_of or DEMO_AS_OF, currency
+    return settings.resolved_as_of(), currency
 
 
 def is_disk_full(message: str) -> bool:
@@ -110,19 +112,8 @@ def is_disk_full(message: str) -> bool:
     return "No space left on device" in message or "Errno 28" in message
 
 
-def _is_untouched(source: Source, lake: Lake, context: Pull) -> bool:
-    """No file was ever dropped here, and none is on its way."""
-    if context.problems or context.left_alone:
-        return False
-    return all(
-        load.about["is_demo"]
-        for table in source.tables
-        for load in lake.all_loads(source.name, table.name)
-    )
-
-
 def _withdraw_mended(source: Source, lake: Lake, context: Pull) -> None:
-    """Set aside refused loads whose file was mended, read anew or taken away.
+    """Set aside refused loads whose file was mended, read anew or taken away, or answered anew.
 
     Else one bad file would stop every later run. A file that is still being written may be any of
     them: then nothing is withdrawn yet.
@@ -133,28 +124,26 @@ def _withdraw_mended(source: Source, lake: Lake, context: Pull) -> None:
         current = newest_readings(lake.all_loads(source.name, table.name))
         counting = {load.load_id for load in current}
         for load in lake.unjudged(source.name, table.name):
-            content = load.about.get("content_sha256")
-            is_there = content is None or content in context.contents
-            if load.verdict and not (is_there and load.load_id in counting):
-                log.info("Load %s was refused and its file mended or gone", load.load_id)
+            if not load.verdict:
+                continue
+            if "content_sha256" in load.about:
+                content = load.about["content_sha256"]
+                stands = content in context.contents and load.load_id in counting
+            else:
+                # What an API answered stands until the table was read anew and came out otherwise.
+                current_answer = load.about["checksum"] in context.contents
+                stands = table.name not in context.read or current_answer
+            if not stands:
+                log.info("Load %s was refused and is mended or gone", load.load_id)
                 lake.withdraw(load)
 
 
-def _pull_demo(source: Source, lake: Lake, settings: Settings, context: Pull) -> None:
-    folder = settings.home / "demo" / source.name
-    folder.mkdir(parents=True, exist_ok=True)
-    write_sales_list(folder, progress=log.info)
-    demo = Pull(inbox=folder, reporting_currency=DEMO_CURRENCY)
-    pull_source(source, lake, demo, is_demo=True)
-    context.problems += demo.problems
-
-
-def _judge(load: Load, table: Table, lake: Lake, settings: Settings) -> Verdict:
+def judge(load: Load, table: Table, lake: Lake) -> Verdict:
+    """Send a landed load through the gate: split it, or keep it where it is with the verdict."""
     log.info("Judging load %s of %s", load.load_id, load.about.get("file", table.name))
     suite = suite_for(
         load.about["source"],
-        table.name,
-        reporting_currency=DEMO_CURRENCY if load.about["is_demo"] else settings.reporting_currency,
+        table,
         pulled_on=date.fromisoformat(load.about["pulled_at"][:10]),
     )
     masked = frozenset(column.name for column in table.columns if column.personal)

@@ -9,11 +9,14 @@ import fcntl
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import sqlalchemy
+from dagster._core.storage.event_log import SqliteEventLogStorage
 
 log = logging.getLogger(__name__)
 
@@ -37,22 +40,66 @@ def opened_instance(dagster_home: Path) -> Iterator[dg.DagsterInstance]:
     with (dagster_home / ".opening.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         instance = dg.DagsterInstance.get()
-    with instance:
+    with instance, _reused_connections(instance):
         close_unfinished_runs(instance, dagster_home)
         yield instance
 
 
 @contextlib.contextmanager
-def working(dagster_home: Path, run_id: str) -> Iterator[None]:
+def working(instance: dg.DagsterInstance, dagster_home: Path, run_id: str) -> Iterator[None]:
     """Keep a note of the process that works on a run while the block runs."""
     notes = dagster_home / "processes"
     notes.mkdir(parents=True, exist_ok=True)
     note = notes / f"{run_id}.json"
     note.write_text(json.dumps({"pid": os.getpid(), "boot": _boot()}), encoding="utf-8")
     try:
-        yield
+        with _reused_connections(instance):
+            yield
     finally:
         note.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _reused_connections(instance: dg.DagsterInstance) -> Iterator[None]:
+    """Let the event log of an instance reuse its SQLite connections while the block lasts.
+
+    Dagster opens and closes two files for every event, and closing the last connection copies
+    SQLite's log back into the file: 12 ms for each of two thousand events a run, instead of 3.
+    These are private names of Dagster's: a test counts the connections.
+    """
+    storage = instance.event_log_storage
+    engines: dict[str, sqlalchemy.Engine] = {}
+
+    @contextlib.contextmanager
+    def connect(shard: str) -> Iterator[sqlalchemy.Connection]:
+        with storage._db_lock:
+            engine = engines.get(shard)
+            if engine is None:
+                engine = engines[shard] = sqlalchemy.create_engine(
+                    storage.conn_string_for_shard(shard), connect_args={"timeout": 60}
+                )
+                # A power cut may cost the last events of the log, never the log itself.
+                sqlalchemy.event.listen(engine, "connect", _sync_at_checkpoints_only)
+            if shard not in storage._initialized_dbs:
+                storage._initdb(engine)
+                storage._initialized_dbs.add(shard)
+            with engine.connect() as connection, connection.begin():
+                yield connection
+
+    if not isinstance(storage, SqliteEventLogStorage) or "_connect" in vars(storage):
+        yield
+        return
+    storage._connect = connect
+    try:
+        yield
+    finally:
+        del storage._connect
+        for engine in engines.values():
+            engine.dispose()
+
+
+def _sync_at_checkpoints_only(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute("pragma synchronous = normal")
 
 
 def close_unfinished_runs(instance: dg.DagsterInstance, dagster_home: Path) -> list[str]:

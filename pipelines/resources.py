@@ -36,7 +36,7 @@ class Company(dg.ConfigurableResource):
         self._settings = load_settings()
         run_id = context.run.run_id if context.run else "outside Dagster"
         with (
-            working(self._settings.dagster_home, run_id),
+            working(context.instance, self._settings.dagster_home, run_id),
             single_writer(
                 self._settings.home,
                 f"Dagster run {run_id[:8]}",

@@ -1,18 +1,26 @@
 """The one place that reads the environment and the company's stammkunde.yml.
 
-Everything else gets a Settings object. No secret is kept here: later sources name the environment
-variable that holds one.
+Everything else gets a Settings object. A secret stands in the environment only; the YAML names the
+variable that holds it.
 """
 
 import difflib
 import os
-from collections.abc import MutableMapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
+
+from sources.access import Configured, Setup
+from sources.contract import Secret, Source
+from sources.demo.company import CUSTOMERS as DEMO_CUSTOMERS
+from sources.demo.company import LARGEST_COMPANY, SMALLEST_COMPANY
+from sources.pulling import READING_OPTIONS
+from sources.registry import SOURCES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 COMPANY_FILE = "stammkunde.yml"
@@ -44,6 +52,13 @@ class Settings:
     as_of: date | None = None
     memory_limit: str = "4GB"
     wait_for_lock_seconds: int = 0
+    configured: Mapping[str, Configured] = field(default_factory=dict)
+    demo_customers: int = DEMO_CUSTOMERS
+
+    @property
+    def setup(self) -> Setup:
+        """What the sources need to know."""
+        return Setup(self.home, self.reporting_currency, self.configured, self.demo_customers)
 
     @property
     def lake(self) -> Path:
@@ -83,10 +98,6 @@ class Settings:
         """The as-of day: as configured, else tomorrow."""
         return self.as_of or self.today() + timedelta(days=1)
 
-    def inbox(self, source: str) -> Path:
-        """Where files for a source are dropped."""
-        return self.home / "inbox" / source
-
 
 def load_settings(environment: MutableMapping[str, str] = os.environ) -> Settings:
     """Read STAMMKUNDE_HOME and the company's file in it, and prepare the folders.
@@ -97,7 +108,7 @@ def load_settings(environment: MutableMapping[str, str] = os.environ) -> Setting
     named = environment.get("STAMMKUNDE_HOME")
     home = Path(named).expanduser().absolute() if named else REPOSITORY / "data"
     _prepare_home(home, is_named=bool(named))
-    settings = _read_company_file(home)
+    settings = _read_company_file(home, environment)
     if wait := environment.get("STAMMKUNDE_WAIT_FOR_LOCK_SECONDS"):
         settings = replace(settings, wait_for_lock_seconds=_whole_number(wait))
     environment.update(TELEMETRY_OFF)
@@ -106,6 +117,7 @@ def load_settings(environment: MutableMapping[str, str] = os.environ) -> Setting
             "DAGSTER_HOME": str(settings.dagster_home),
             "STAMMKUNDE_WAREHOUSE": str(settings.warehouse),
             "STAMMKUNDE_MEMORY_LIMIT": settings.memory_limit,
+            "STAMMKUNDE_TIMEZONE": settings.timezone,
         }
     )
     return settings
@@ -119,7 +131,8 @@ def _prepare_home(home: Path, *, is_named: bool) -> None:
         )
     if home.exists() and not home.is_dir():
         raise SettingsProblem(f"{home} is a file: STAMMKUNDE_HOME must name a folder")
-    folders = [home, *(home / name for name in ("inbox/sales_list", "warehouse", "dagster"))]
+    drops = (f"inbox/{source.name}" for source in SOURCES if not source.secrets)
+    folders = [home, *(home / name for name in (*drops, "warehouse", "dagster"))]
     try:
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
@@ -139,7 +152,7 @@ def _copy_whole(source: Path, target: Path) -> None:
         temporary.rename(target)
 
 
-def _read_company_file(home: Path) -> Settings:
+def _read_company_file(home: Path, environment: Mapping[str, str]) -> Settings:
     path = home / COMPANY_FILE
     if not path.exists():
         return Settings(home=home)
@@ -147,15 +160,10 @@ def _read_company_file(home: Path) -> Settings:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         raise SettingsProblem(f"{COMPANY_FILE} is no valid YAML: {error}") from error
-    known = {"reporting_currency", "timezone", "as_of", "memory_limit"}
-    for name in content:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), sorted(known), n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise SettingsProblem(
-                f"{COMPANY_FILE} has an unknown entry {name!r}{hint}; "
-                f"known are: {', '.join(sorted(known))}"
-            )
+    known = {
+        "reporting_currency", "timezone", "as_of", "memory_limit", "demo_customers", "sources",
+    }  # fmt: skip
+    _refuse_unknown(content, known, COMPANY_FILE)
     as_of = content.get("as_of")
     if as_of is not None and type(as_of) is not date:
         raise SettingsProblem(
@@ -179,7 +187,70 @@ def _read_company_file(home: Path) -> Settings:
         timezone=timezone,
         as_of=as_of,
         memory_limit=str(content.get("memory_limit", "4GB")),
+        configured=_read_sources(content.get("sources") or {}, environment),
+        demo_customers=_size_of_the_demo(content.get("demo_customers", DEMO_CUSTOMERS)),
     )
+
+
+def _size_of_the_demo(said: object) -> int:
+    if isinstance(said, int) and SMALLEST_COMPANY <= said <= LARGEST_COMPANY:
+        return said
+    raise SettingsProblem(
+        f"{COMPANY_FILE}: demo_customers is {said!r}; write a number from {SMALLEST_COMPANY} to "
+        f"{LARGEST_COMPANY}"
+    )
+
+
+def _read_sources(content: object, environment: Mapping[str, str]) -> dict[str, Configured]:
+    place = f"{COMPANY_FILE}: sources"
+    _refuse_unknown(content, {source.name for source in SOURCES}, place)
+    return {
+        source.name: _read_source(source, content[source.name], environment)
+        for source in SOURCES
+        if source.name in content
+    }
+
+
+def _read_source(source: Source, content: object, environment: Mapping[str, str]) -> Configured:
+    place = f"{COMPANY_FILE}: sources: {source.name}"
+    _refuse_unknown(content, {"enabled", "options", "secrets"}, place)
+    enabled = content.get("enabled", True)
+    if not isinstance(enabled, bool):
+        raise SettingsProblem(f"{place}: enabled must be true or false")
+    options, variables = content.get("options") or {}, content.get("secrets") or {}
+    known = {option.name for option in (*source.options, *READING_OPTIONS)}
+    _refuse_unknown(options, known, f"{place}: options")
+    _refuse_unknown(variables, {secret.name for secret in source.secrets}, f"{place}: secrets")
+    for name, variable in variables.items():
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]*", str(variable)):
+            # What stands there may be the secret itself, so it is not repeated.
+            raise SettingsProblem(
+                f"{place}: secrets: {name} must be the NAME of an environment variable, such as "
+                f"{source.name.upper()}_{name.upper()}, never the secret itself"
+            )
+    return Configured(
+        is_enabled=enabled,
+        options={name: str(value) for name, value in options.items()},
+        variables=variables,
+        secrets={
+            name: Secret(environment[variable])
+            for name, variable in variables.items()
+            if environment.get(variable)
+        },
+    )
+
+
+def _refuse_unknown(content: object, known: set[str], place: str) -> None:
+    if not isinstance(content, dict):
+        raise SettingsProblem(f"{place}: write entries such as `{min(known)}: …` here")
+    for name in content:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), sorted(known), n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise SettingsProblem(
+                f"{place} has an unknown entry {name!r}{hint}; known are: "
+                f"{', '.join(sorted(known)) or 'none'}"
+            )
 
 
 def _whole_number(text: str) -> int:

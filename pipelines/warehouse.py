@@ -74,7 +74,7 @@ def register_raw(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     loads, reasons = [], []
     for source in SOURCES:
         for table in source.tables:
-            accepted = in_force(lake, source, table)
+            accepted = in_force(lake, settings, source, table)
             _register_table(db, source, table, [part for load in accepted for part in load.parts])
             for load in accepted:
                 loads.append(_load_row(load))
@@ -138,17 +138,23 @@ def _register_table(
     db: duckdb.DuckDBPyConnection, source: Source, table: Table, parts: list[Path]
 ) -> None:
     # Source and table names are ours (the registry); paths are not, but a view takes no parameter.
+    types = {"int64": "bigint", "bool": "boolean", "timestamp[us, tz=UTC]": "timestamptz"}
+    wanted = {
+        column.name: f"null::{types.get(str(column.type), 'varchar')} as {column.name}"
+        for column in landed_schema(table)
+    }
     if parts:
         files = ", ".join(quoted_literal(str(part)) for part in parts)
-        relation = f"select * from read_parquet([{files}])"
+        relation = f"from read_parquet([{files}], union_by_name = true)"
+        # A column that the contract gained later is in no older load.
+        for name in db.sql(f"{relation} limit 0").columns:
+            wanted[name] = name
     else:
-        types = {"int64": "bigint", "timestamp[us, tz=UTC]": "timestamptz"}
-        columns = ", ".join(
-            f"null::{types.get(str(column.type), 'varchar')} as {column.name}"
-            for column in landed_schema(table)
-        )
-        relation = f"select {columns} where false"
-    db.execute(f"create or replace view raw_{source.name}.{table.name} as {relation}")
+        relation = "where false"
+    columns = ", ".join(wanted.values())
+    db.execute(
+        f"create or replace view raw_{source.name}.{table.name} as select {columns} {relation}"
+    )
 
 
 def _load_row(load) -> tuple:

@@ -36,14 +36,18 @@ def broken_rows(frame: "pd.DataFrame", rules: Sequence[Rule]) -> list[np.ndarray
 
     Raises RuleCouldNotBeJudged where the library could not evaluate a rule.
     """
+    broken: list[np.ndarray] = [np.empty(0, dtype=np.int64) for _ in rules]
+    # Most columns hold nothing that a rule could object to; asking takes 15 ms a rule and load.
+    asked = [n for n, rule in enumerate(rules) if not _holds_plainly(frame[rule.looks_at], rule)]
+    if not asked:
+        return broken
     gx = _library()
     frame = frame.reset_index(drop=True)
     batch = _batch_definition().get_batch({"dataframe": frame})
     suite = gx.ExpectationSuite(
         name="rules",
-        expectations=[_expectation(rule, position) for position, rule in enumerate(rules)],
+        expectations=[_expectation(rules[position], position) for position in asked],
     )
-    broken: list[np.ndarray] = [np.empty(0, dtype=np.int64) for _ in rules]
     for result in batch.validate(suite, result_format=_RESULT_FORMAT).results:
         position = result.expectation_config.meta["position"]
         if result.exception_info and _has_raised(result.exception_info):
@@ -51,6 +55,16 @@ def broken_rows(frame: "pd.DataFrame", rules: Sequence[Rule]) -> list[np.ndarray
         rows = result.result.get("unexpected_index_list") or []
         broken[position] = np.sort(np.asarray(rows, dtype=np.int64))
     return broken
+
+
+def _holds_plainly(values: "pd.Series", rule: Rule) -> bool:
+    """Whether a column is empty where nothing may be, or full where something must be."""
+    match rule.must:
+        case "be_absent":
+            return bool(values.isna().all())
+        case "be_present":
+            return bool(values.notna().all())
+    return False
 
 
 def _has_raised(info: dict[str, Any]) -> bool:

@@ -61,6 +61,12 @@ create macro read_day(written, date_order) as case
     when regexp_full_match(trim(written), '\d{1,2}/\d{1,2}/\d{4}' || clock()) and date_order = 'mdy'
         then try_strptime(regexp_extract(trim(written), '^[\d/]+'), '%m/%d/%Y')
 end::date;
+create macro read_moment(written) as coalesce(
+    try_cast(trim(written) as timestamptz),
+    try_strptime(
+        trim(written), ['%d.%m.%Y %H:%M:%S', '%d.%m.%Y %H:%M', '%d.%m.%Y, %H:%M', '%d.%m.%Y']
+    )::timestamptz
+);
 """
 
 
@@ -122,7 +128,11 @@ def _open_landed(db: duckdb.DuckDBPyConnection, parts: Sequence[Path], suite: Su
     landed = db.read_parquet([str(part) for part in parts])
     landed.create_view("landed")
     prepared = [f"{expression} as {name}" for name, expression in suite.prepared.items()]
-    db.execute(f"create view prepared as select {', '.join(['*', *prepared])} from landed")
+    # A deletion has nothing but its key, and there is nothing in it to judge.
+    db.execute(
+        f"create view prepared as select {', '.join(['*', *prepared])} from landed "
+        "where _is_deleted is not true"
+    )
 
 
 def _judge_rows(db: duckdb.DuckDBPyConnection, suite: Suite, landed: int) -> list[list[np.ndarray]]:
@@ -163,7 +173,8 @@ def _reasons_to_refuse(
     if landed == 0:
         return ("the load has no rows",)
     share = quarantined / landed
-    if share <= suite.share_of_bad_rows_allowed:
+    is_small = quarantined <= suite.bad_rows_always_allowed
+    if is_small or share <= suite.share_of_bad_rows_allowed:
         return ()
     worst = max(
         (result for result in results if result.rule.severity is Severity.QUARANTINE),

@@ -39,7 +39,9 @@ class Suite:
     """All rules of one table.
 
     prepared maps a name to the DuckDB expression that computes it from the landed text; in it
-    `read_number(text, mark)` and `read_day(text, order)` give null where the text is neither.
+    `read_number(text, mark)`, `read_day(text, order)` and `read_moment(text)` give null where the
+    text is none. A load is refused when more than `share_of_bad_rows_allowed` of its rows are bad
+    and they are more than `bad_rows_always_allowed`.
     """
 
     source: str
@@ -47,6 +49,7 @@ class Suite:
     rules: tuple[Rule, ...]
     prepared: dict[str, str] = field(default_factory=dict)
     share_of_bad_rows_allowed: float = 0.2
+    bad_rows_always_allowed: int = 0
 
 
 @dataclass(frozen=True)

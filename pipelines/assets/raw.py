@@ -49,12 +49,15 @@ def _source_assets(source: Source) -> dg.AssetsDefinition:
             raise
         lake = Lake(company.settings.lake)
         for table in source.tables:
-            loads = in_force(lake, source, table)
+            loads = in_force(lake, company.settings, source, table)
             yield dg.MaterializeResult(
                 asset_key=raw_key(source, table),
                 metadata={
                     "dagster/row_count": sum(load.verdict["accepted"] for load in loads),
-                    "new_loads": len(report.judged),
+                    "source_is": "on" if report.is_on else "switched off or not set up",
+                    "new_loads": sum(
+                        judged.load.about["table"] == table.name for judged in report.judged
+                    ),
                     "loads": dg.MetadataValue.table(
                         [
                             dg.TableRecord(

@@ -37,8 +37,8 @@ _PREPARED = {
 }
 
 
-def suite(*, reporting_currency: str, pulled_on: date) -> Suite:
-    """The suite for loads pulled on a day by a company that reports in a currency (ISO 4217)."""
+def suite(*, pulled_on: date) -> Suite:
+    """The suite for loads pulled on a day."""
     return Suite(
         source="sales_list",
         table="lines",
@@ -103,14 +103,13 @@ def suite(*, reporting_currency: str, pulled_on: date) -> Suite:
             ),
             *_sign_rules(),
             Rule(
-                name="currency_is_the_reporting_currency",
+                name="currency_is_a_currency_code",
                 column="currency",
                 looks_at="currency",
-                must="be_one_of",
-                choices=(reporting_currency,),
-                harm="Adding two currencies up gives a figure that means nothing.",
-                remedy=f"Export the list in {reporting_currency}, or correct reporting_currency "
-                "in stammkunde.yml.",
+                must="match",
+                pattern=r"^\s*[A-Za-z]{3}\s*$",
+                harm="An amount in a currency nobody knows cannot be converted.",
+                remedy="Write the ISO 4217 code, such as EUR or CHF.",
             ),
             Rule(
                 name="unit_price_is_not_zero",
