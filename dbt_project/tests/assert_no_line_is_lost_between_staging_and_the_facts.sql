@@ -4,7 +4,7 @@ staged as (
     select
         count(*) as line_count,
         coalesce(sum(line_amount_net), 0) as net_amount
-    from {{ ref('stg_sales_list__lines') }}
+    from {{ ref('int_invoice_lines_unioned') }}
 ),
 
 facts as (

@@ -7,8 +7,12 @@ lines as (
 summed as (
     select
         document_id,
+        min(document_key) as document_key,
+        min(source) as source,
         min(document_number) as document_number,
         min(customer_id) as customer_id,
+        min(customer_number) as customer_number,
+        min(document_currency) as document_currency,
         min(invoiced_on) as invoiced_on,
         bool_or(is_credit_note) as is_credit_note,
         count(*) as line_count,
@@ -21,8 +25,12 @@ summed as (
 final as (
     select
         document_id,
+        document_key,
+        source,
         document_number,
         customer_id,
+        customer_number,
+        document_currency,
         invoiced_on,
         is_credit_note,
         not is_credit_note and uncredited_amount > 0 as is_purchase,

@@ -9,11 +9,13 @@ versions as (
         document_key,
         document_kind,
         invoiced_on,
-        load_id,
+        source,
+        version,
+        max(load_id) as load_id,
         count(*) as line_count,
         sum(line_amount_net) as net_amount
     from lines
-    group by document_key, document_kind, invoiced_on, load_id
+    group by document_key, document_kind, invoiced_on, source, version
 ),
 
 -- An invoice and a credit note may bear one number, as their number ranges are often separate.
@@ -21,11 +23,11 @@ versions as (
 compared as (
     select
         *,
-        max(load_id) over (partition by document_key, document_kind) as newest_of_kind,
-        max(load_id) over (partition by document_key, invoiced_on) as newest_of_day,
-        max(case when document_kind is null then load_id end)
+        max(version) over (partition by document_key, document_kind) as newest_of_kind,
+        max(version) over (partition by document_key, invoiced_on) as newest_of_day,
+        max(case when document_kind is null then version end)
             over (partition by document_key) as newest_of_no_kind,
-        max(load_id) over (partition by document_key) as newest_of_all
+        max(version) over (partition by document_key) as newest_of_all
     from versions
 ),
 
@@ -34,10 +36,12 @@ final as (
         document_key,
         document_kind,
         invoiced_on,
+        source,
+        version,
         load_id,
         line_count,
         cast(net_amount as decimal(28, 6)) as net_amount,
-        load_id < greatest(
+        version < greatest(
             newest_of_kind,
             newest_of_day,
             coalesce(newest_of_no_kind, newest_of_kind),

@@ -28,7 +28,7 @@ final as (
                 superseded.document_key = lines.document_key
                 and superseded.document_kind is not distinct from lines.document_kind
                 and superseded.invoiced_on = lines.invoiced_on
-                and superseded.load_id = lines.load_id
+                and superseded.version = lines.version
         )
 )
 

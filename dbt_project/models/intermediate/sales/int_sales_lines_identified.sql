@@ -24,11 +24,13 @@ unmarked_totals as (
 
 final as (
     select
+        documented.source,
         documented.line_id,
         documented.load_id,
         documented.file_name,
         documented.file_row,
         documented.document_id,
+        documented.document_key,
         documented.document_number,
         documented.invoiced_on,
         case
@@ -46,7 +48,8 @@ final as (
         documented.product_name,
         documented.quantity,
         documented.unit_price,
-        documented.line_amount_net
+        documented.line_amount_net,
+        documented.document_currency
     from documented
     left join unmarked_totals on documented.document_id = unmarked_totals.document_id
 )

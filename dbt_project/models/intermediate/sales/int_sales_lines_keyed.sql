@@ -1,7 +1,7 @@
 with
 
 lines as (
-    select * from {{ ref('stg_sales_list__lines') }}
+    select * from {{ ref('int_invoice_lines_unioned') }}
 ),
 
 keyed as (
@@ -37,8 +37,10 @@ hashed as (
 -- Number ranges restart every year: a number alone names several documents.
 final as (
     select
+        source,
         line_id,
         load_id,
+        version,
         file_name,
         file_row,
         document_number,
@@ -57,7 +59,8 @@ final as (
         product_name,
         quantity,
         unit_price,
-        line_amount_net
+        line_amount_net,
+        document_currency
     from hashed
 )
 

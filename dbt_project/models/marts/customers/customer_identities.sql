@@ -11,6 +11,7 @@ customers as (
 
 records as (
     select distinct
+        source,
         customer_key_kind,
         customer_key_hash,
         'c_' || customer_key_hash as customer_id
@@ -19,7 +20,7 @@ records as (
 
 final as (
     select
-        'sales_list' as source,
+        records.source,
         records.customer_key_kind as key_kind,
         records.customer_key_hash as key_hash,
         customers.customer_number,

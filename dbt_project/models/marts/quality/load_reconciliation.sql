@@ -24,6 +24,7 @@ current_rows as (
         count(customer_id) as customer_rows,
         count(unmatched_reason) as unmatched_rows
     from current_lines
+    where source = 'sales_list'
     group by load_id
 ),
 
@@ -39,6 +40,7 @@ other_rows as (
         end) as later_rows
     from versions
     cross join settings
+    where versions.source = 'sales_list'
     group by versions.load_id
 ),
 
@@ -52,10 +54,18 @@ final as (
         loads.landed_rows,
         loads.accepted_rows,
         loads.quarantined_rows,
-        coalesce(current_rows.customer_rows, 0) as customer_rows,
-        coalesce(current_rows.unmatched_rows, 0) as unmatched_rows,
-        cast(coalesce(other_rows.superseded_rows, 0) as bigint) as superseded_rows,
-        cast(coalesce(other_rows.later_rows, 0) as bigint) as later_rows
+        case when loads.source = 'sales_list' then coalesce(current_rows.customer_rows, 0) end
+            as customer_rows,
+        case when loads.source = 'sales_list' then coalesce(current_rows.unmatched_rows, 0) end
+            as unmatched_rows,
+        case
+            when loads.source = 'sales_list'
+                then cast(coalesce(other_rows.superseded_rows, 0) as bigint)
+        end as superseded_rows,
+        case
+            when loads.source = 'sales_list'
+                then cast(coalesce(other_rows.later_rows, 0) as bigint)
+        end as later_rows
     from loads
     left join current_rows
         on

@@ -7,7 +7,7 @@ lines as (
 
 final as (
     select
-        'sales_list' as source,
+        source,
         line_id as record_id,
         load_id,
         file_name,

@@ -6,6 +6,7 @@ lines as (
 
 final as (
     select
+        source,
         line_id,
         document_id,
         document_number,
