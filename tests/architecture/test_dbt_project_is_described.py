@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from sources.contract import TECHNICAL_COLUMNS
+from sources.registry import SOURCES
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -79,3 +82,22 @@ def test_no_threshold_stands_in_a_model(manifest: dict):
     for node in of_kind(manifest, "model"):
         words = node["raw_code"].replace("(", " ").replace(")", " ").replace(",", " ").split()
         assert not set(money_rules) & set(words), node["name"]
+
+
+def test_the_raw_tables_are_described_as_their_contracts_say(manifest: dict):
+    described = {
+        (node["source_name"], node["name"]): {
+            name: (column["description"].strip(), column["config"].get("meta", {}).get("personal"))
+            for name, column in node["columns"].items()
+        }
+        for node in manifest["sources"].values()
+    }
+    for source in SOURCES:
+        if source.name == "sales_list":
+            continue
+        for table in source.tables:
+            promised = {
+                column.name: (" ".join(column.description.split()), column.personal)
+                for column in table.columns
+            } | {name: (text, None) for name, text in TECHNICAL_COLUMNS.items()}
+            assert described[f"raw_{source.name}", table.name] == promised

@@ -245,7 +245,7 @@ def test_the_server_logs_no_error_while_it_is_looked_at(ui: DagsterUi, pages: di
 
 
 def _rules() -> tuple[Rule, ...]:
-    return suite(reporting_currency="EUR", pulled_on=date(2000, 1, 1)).rules
+    return suite(pulled_on=date(2000, 1, 1)).rules
 
 
 def _rows_of_table(page: Page, column: str) -> list[list[str]]:

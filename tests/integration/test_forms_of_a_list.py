@@ -91,7 +91,7 @@ def settings(home: Path) -> Settings:
 
 
 def drop(settings: Settings, name: str, content: bytes) -> None:
-    path = settings.inbox("sales_list") / name
+    path = settings.setup.inbox("sales_list") / name
     path.write_bytes(content)
     os.utime(path, (1_700_000_000, 1_700_000_000))
 
@@ -129,7 +129,7 @@ def test_a_second_ingest_of_the_same_files_does_nothing(settings: Settings):
 
 def test_a_file_still_being_written_comes_in_with_the_next_run(settings: Settings):
     drop(settings, "list.csv", FORMS["english_utf8.csv"])
-    with (settings.inbox("sales_list") / "list.csv").open("a"):
+    with (settings.setup.inbox("sales_list") / "list.csv").open("a"):
         first = run(settings)
     assert first.judged == ()
     assert "list.csv" in first.left_alone[0]
@@ -143,7 +143,7 @@ def test_a_corrected_mapping_replaces_the_earlier_reading(settings: Settings):
         loads = in_force(Lake(settings.lake), source, source.table("lines"))
         return [load.about["mapping"]["columns"]["customer_number"] for load in loads]
 
-    mapping = settings.inbox("sales_list") / "mapping.yml"
+    mapping = settings.setup.inbox("sales_list") / "mapping.yml"
     drop(settings, "list.csv", FORMS["english_utf8.csv"])
     mapping.write_text(MAPPING.replace("Kunde,", "Beleg,"), encoding="utf-8")
     run(settings)
@@ -176,12 +176,12 @@ def test_the_demo_company_comes_back_when_the_only_file_was_refused_and_taken_aw
 ):
     drop(settings, "list.csv", FORMS["english_utf8.csv"].replace(b"2025-03", b"2025-13"))
     assert len(run(settings).refused) == 1
-    (settings.inbox("sales_list") / "list.csv").unlink()
+    (settings.setup.inbox("sales_list") / "list.csv").unlink()
     assert [judged.load.about["is_demo"] for judged in run(settings).judged] == [True]
 
 
 def test_a_refused_load_leaves_when_the_mapping_is_corrected(settings: Settings):
-    mapping = settings.inbox("sales_list") / "mapping.yml"
+    mapping = settings.setup.inbox("sales_list") / "mapping.yml"
     mapping.write_text(MAPPING.replace("date: Datum", "date: Beleg"), encoding="utf-8")
     drop(settings, "list.csv", FORMS["english_utf8.csv"])
     assert len(run(settings).refused) == 1

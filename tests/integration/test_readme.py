@@ -3,20 +3,47 @@
 import re
 from pathlib import Path
 
+import pytest
+
+from pipelines.settings import load_settings
 from sources.accounting.sales_list import read_mapping
-from tests.conftest import REPOSITORY, pipelines
+from sources.registry import SOURCES
+from tests.conftest import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_demo_run_prints_what_the_readme_shows(home: Path):
-    shown = re.search(
-        r"<!-- output of make run -->\n```text\n(.*?)\n```\n<!-- end of output -->", README, re.S
-    ).group(1)
-    run = pipelines(home, "run")
-    assert run.returncode == 0, run.stderr
-    printed = "\n".join(line.rstrip() for line in run.stderr.splitlines())
-    assert shown in printed
+def test_the_readmes_table_of_source_systems_is_the_registry():
+    table = README.split("<!-- source systems -->")[1].split("<!-- end of source systems -->")[0]
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.split("\n")[3:-1]]
+    assert [(name, area, tables, how) for name, _, area, tables, how in rows] == [
+        (
+            f"`{source.name}`",
+            source.area,
+            ", ".join(table.name for table in source.tables),
+            "API: " + ", ".join(f"`{secret.name}`" for secret in source.secrets)
+            if source.secrets
+            else "file drop",
+        )
+        for source in SOURCES
+    ]
+
+
+def test_the_readmes_example_of_stammkunde_yml_is_understood(home: Path):
+    example = re.search(r"```yaml\n(sources:.*?)```", README, re.S).group(1)
+    (home / "stammkunde.yml").write_text(example, encoding="utf-8")
+    settings = load_settings({"STAMMKUNDE_HOME": str(home), "MAILCHIMP_API_KEY": "key-us21"})
+    assert settings.configured["mailchimp"].secrets == {"api_key": "key-us21"}
+    assert not settings.configured["monthly_targets"].is_enabled
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_every_source_is_explained_in_the_readme_of_its_folder(source):
+    folder = REPOSITORY / "sources" / source.area
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert f"`{source.name}`" in text or f"{source.name}:" in text
+    for said in (*source.secrets, *source.options):
+        assert f"`{said.name}`" in text or f"{said.name}:" in text, said.name
 
 
 def test_the_readmes_example_mapping_is_read(tmp_path: Path):

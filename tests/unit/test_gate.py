@@ -15,7 +15,7 @@ from quality.suites import sales_list
 from sources.accounting.sales_list import LINES
 from sources.landing import landed_schema
 
-SUITE = sales_list.suite(reporting_currency="EUR", pulled_on=date(2026, 1, 1))
+SUITE = sales_list.suite(pulled_on=date(2026, 1, 1))
 MASKED = frozenset(column.name for column in LINES.columns if column.personal)
 SOUND = {
     "date": "01.02.2025",
@@ -111,7 +111,7 @@ PRINTED_POSITIVE = {"document_kind": "credit_note", "credit_note_amounts": "posi
         ({**CREDIT, "quantity": "2"}, {"credit_note_takes_money_off"}),
         (PRINTED_POSITIVE, set()),
         ({**PRINTED_POSITIVE, "quantity": "-2"}, {"credit_note_printed_positive_is_positive"}),
-        ({"currency": "USD"}, {"currency_is_the_reporting_currency"}),
+        ({"currency": "Taler"}, {"currency_is_a_currency_code"}),
         ({"quantity": "9" * 40}, {"quantity_is_a_number", "line_has_an_amount"}),
         ({"quantity": "9" * 14}, {"amount_is_plausible"}),
         ({"unit_price": "1'003.50", "_decimal_mark": "."}, set()),
@@ -145,16 +145,16 @@ def test_a_line_repeated_in_its_invoice_is_counted_once(tmp_path: Path):
 
 
 def test_a_row_that_breaks_two_rules_is_quarantined_once_with_two_reasons(tmp_path: Path):
-    rows = [SOUND] * 9 + [SOUND | {"date": "x", "currency": "USD"}]
+    rows = [SOUND] * 9 + [SOUND | {"date": "x", "currency": "Taler"}]
     verdict, written = judge(tmp_path, rows)
     assert verdict.quarantined == 1
     assert len(written["quarantined"]) == 1
     assert {(reason["row_number"], reason["rule"]) for reason in written["reasons"]} == {
         (11, "date_is_a_calendar_day"),
-        (11, "currency_is_the_reporting_currency"),
+        (11, "currency_is_a_currency_code"),
     }
     by_rule = {reason["rule"]: reason for reason in written["reasons"]}
-    assert by_rule["currency_is_the_reporting_currency"]["value"] == "USD"
+    assert by_rule["currency_is_a_currency_code"]["value"] == "Taler"
     assert all(reason["harm"] and reason["remedy"] for reason in written["reasons"])
 
 

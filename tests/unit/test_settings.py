@@ -41,6 +41,8 @@ def test_without_an_as_of_day_a_purchase_of_today_counts(home: Path):
         ("as_of: 2026-01-01 10:00:00", "write a day such as 2026-01-01"),
         ("reporting_currency: Euro", "write an ISO code such as EUR"),
         ("timezone: Berlin", "write one such as Europe/Vienna"),
+        ("demo_customers: many", "write a number from 200 to 20000"),
+        ("demo_customers: 20", "write a number from 200 to 20000"),
         ("a: [", "is no valid YAML"),
     ],
 )
