@@ -11,6 +11,8 @@ DBT_FILES := $(shell find dbt_project -type f \( -name '*.sql' -o -name '*.yml' 
 	-not -path '*/target/*' -not -path '*/logs/*')
 PORT ?= 3000
 KILLS ?= 100
+CUSTOMERS ?= 100000
+INVOICES ?= 1000000
 
 .PHONY: help run ui test lint bench drill lock parse clean
 
@@ -32,8 +34,9 @@ lint: $(INSTALLED) ## style of Python and SQL, and who may import whom
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/sqlfluff lint --nocolor -p 2 -n dbt_project/models dbt_project/tests
 
-bench: $(INSTALLED) $(MANIFEST) ## speed, as ratios within one run
+bench: $(INSTALLED) $(MANIFEST) ## speed, as ratios within one run; CUSTOMERS=… INVOICES=… for the size of the second
 	@$(BIN)/python -m tests.benchmarks.whole_run
+	@$(BIN)/python -m tests.benchmarks.at_scale --customers $(CUSTOMERS) --invoices $(INVOICES)
 
 drill: $(INSTALLED) $(MANIFEST) ## a hundred kill -9 of a whole run; KILLS=… for another number
 	@$(BIN)/python -m tests.faults.kill_drill --kills $(KILLS)
