@@ -20,6 +20,7 @@ EXIT_CODES = {
     "SettingsProblem": 78,
     "AnotherWriter": 75,
     "WarehouseBusy": 75,
+    "NoAccounting": 65,
     "DagsterAssetCheckFailedError": 65,
 }
 

@@ -13,8 +13,13 @@ from sources.contract import Pull, Source, SourceProblem, Table
 from sources.demo.company import AS_OF as DEMO_AS_OF
 from sources.landing import Lake, Load, newest_readings, write_json
 from sources.pulling import pull_source
+from sources.registry import SOURCES
 
 log = logging.getLogger(__name__)
+
+
+class NoAccounting(Exception):
+    """No accounting system brought anything, so there are no customers to tell about."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,20 @@ def in_force(lake: Lake, settings: Settings, source: Source, table: Table) -> li
         for load in lake.loads("accepted", source.name, table.name)
         if load.about["is_demo"] == is_demos
     )
+
+
+def require_accounting(settings: Settings) -> None:
+    """Raise NoAccounting where no accounting source has a load in force."""
+    lake = Lake(settings.lake)
+    accounting = [source for source in SOURCES if source.required]
+    if not any(
+        in_force(lake, settings, source, table) for source in accounting for table in source.tables
+    ):
+        names = ", ".join(source.name for source in accounting)
+        raise NoAccounting(
+            "no accounting source brought anything, and without one there are no customers: drop a "
+            f"sales list into inbox/sales_list, or switch on one of {names} in stammkunde.yml"
+        )
 
 
 def company_terms(settings: Settings, lake: Lake) -> tuple[date, str]:

@@ -46,7 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_SETTINGS
     lake = Lake(settings.lake)
     if given.command == "list":
-        _list(chosen, settings.setup, lake)
+        if given.source:
+            _describe(chosen[0], settings.setup, lake)
+        else:
+            _list(chosen, settings.setup, lake)
         return EXIT_OK
     if given.command == "check":
         return _check(chosen, settings.setup, lake)
@@ -86,18 +89,30 @@ def _pull(sources: tuple[Source, ...], setup: Setup, lake: Lake, *, accepts_dele
 
 
 def _list(sources: tuple[Source, ...], setup: Setup, lake: Lake) -> None:
-    screen = Screen("source", "what", "tables", "on", "required", "owner", "access")
+    screen = Screen("source", "area", "on", "reached by", "tables")
     for source in sources:
         screen.add_row(
             source.name,
-            source.title,
-            ", ".join(table.name for table in source.tables),
+            source.area,
             "yes" if is_on(source, setup, lake) else "no",
-            "yes" if source.required else "no",
-            source.owner,
-            source.access,
+            "API" if source.secrets else "file drop",
+            ", ".join(table.name for table in source.tables),
         )
     Console().print(screen)
+
+
+def _describe(source: Source, setup: Setup, lake: Lake) -> None:
+    """What has to be known to switch a source on."""
+    print(f"{source.title}\n{source.access}\nOwner: {source.owner}")
+    if not source.secrets:
+        print(f"Files go into {setup.inbox(source.name)}")
+    for heading, said in (("secrets", source.secrets), ("options", source.options)):
+        if said:
+            print(f"{heading}, below sources: {source.name}: in stammkunde.yml")
+        for one in said:
+            default = "" if one.default is None else f" [{one.default}]"
+            print(f"  {one.name}{default}: {one.description}")
+    _list((source,), setup, lake)
 
 
 def _check(sources: tuple[Source, ...], setup: Setup, lake: Lake) -> int:

@@ -31,7 +31,7 @@ TECHNICAL_COLUMNS = {
 class SourceProblem(Exception):
     """A source, or one table of it, could not be read; the message names place and remedy.
 
-    It never holds a secret, nor a value from a record.
+    It never holds a secret, nor anything personal.
     """
 
 

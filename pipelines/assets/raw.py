@@ -6,7 +6,7 @@ from datetime import timedelta
 import dagster as dg
 
 from pipelines.checks import raw_check_results, raw_check_specs, raw_key
-from pipelines.ingest import in_force, ingest, is_disk_full
+from pipelines.ingest import in_force, ingest, is_disk_full, require_accounting
 from pipelines.resources import Company
 from pipelines.warehouse import open_warehouse, register_raw
 from sources.contract import Source, Table
@@ -131,6 +131,7 @@ def _registered() -> dg.AssetsDefinition:
         can_subset=False,
     )
     def register(company: Company) -> Iterator[dg.MaterializeResult]:
+        require_accounting(company.settings)
         with open_warehouse(company.settings) as db:
             register_raw(db, company.settings)
             for address in REGISTERED:

@@ -92,6 +92,7 @@ def ui(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dags
     """The UI of the demo company, asked for only where there is a browser to look at it."""
     folder = tmp_path_factory.mktemp("dagster_ui")
     (home := folder / "home").mkdir()
+    (home / "stammkunde.yml").write_text("demo_customers: 300\n")
     port = _free_port()
     started = DagsterUi(f"http://127.0.0.1:{port}", home, folder / "output.txt")
     with started.output.open("w", encoding="utf-8") as output:

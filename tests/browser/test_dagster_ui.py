@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from playwright.sync_api import Page, expect
 
-from pipelines.checks import FILES_READABLE, LET_IN, NOTHING_LOST
+from pipelines.checks import LET_IN, NOTHING_LOST, READABLE
 from quality.rules import Rule
 from quality.suites.sales_list import suite
 from tests.browser.conftest import DagsterUi, Visitor
@@ -44,7 +44,6 @@ def run_id(visitor: Visitor) -> str:
     page.wait_for_url("**/runs/*")
     outcome = page.get_by_text(re.compile("^(Success|Failure|Canceled)$")).first
     outcome.wait_for(timeout=RUN_MILLISECONDS)
-    page.get_by_text(re.compile("^RUN_(SUCCESS|FAILURE|CANCELED)$")).first.wait_for()
     visitor.photograph("2_run")
     assert outcome.inner_text() == "Success"
     return page.url.rsplit("/", 1)[-1]
@@ -70,7 +69,7 @@ def personal_data(ui: DagsterUi, run_id: str) -> list[str]:
     with duckdb.connect(str(ui.home / "serving" / "stammkunde.duckdb"), read_only=True) as db:
         rows = db.sql("select customer_name, email from marts.customer_360").fetchall()
     found = [value for row in rows for value in row if value]
-    assert len(found) > 2_000
+    assert len(found) > 300
     return found
 
 
@@ -80,9 +79,9 @@ def pages(visitor: Visitor, run_id: str) -> dict[str, str]:
     landmarks = {
         "/asset-groups": "raw_sales_list",
         "/assets": "Materialized",
-        f"/runs/{run_id}": "RUN_SUCCESS",
-        CUSTOMER_360: "Strategic partner",
-        f"{CUSTOMER_360}?view=events": "Strategic partner",
+        f"/runs/{run_id}": "Success",
+        CUSTOMER_360: "No tier",
+        f"{CUSTOMER_360}?view=events": "No tier",
         RAW_LINES_CHECKS: "Evaluation result",
         "/assets/raw_sales_list/lines": "culinary_cooking_sales_list.csv",
         "/assets/marts/quarantined_rows": "Upstream assets",
@@ -103,7 +102,7 @@ def pages(visitor: Visitor, run_id: str) -> dict[str, str]:
 def test_a_click_turns_every_group_of_the_graph_green(visitor: Visitor, assets: list[dict]):
     sizes = Counter(asset["groupName"] for asset in assets)
     # A wide window: zoomed out further, the graph leaves the state of a group away.
-    page = visitor.open("/asset-groups", width=2600, height=1200)
+    page = visitor.open("/asset-groups", width=5200, height=2400)
     groups = page.locator("foreignObject")
     expect(groups).to_have_count(len(sizes))
     for group, size in sizes.items():
@@ -161,7 +160,7 @@ def test_the_click_publishes_the_file_that_its_page_names(
     visitor: Visitor, ui: DagsterUi, customers: Counter
 ):
     published = ui.home / "serving" / "stammkunde.duckdb"
-    assert sum(count for (name, _), count in customers.items() if name == "tier") > 1_000
+    assert sum(count for (name, _), count in customers.items() if name == "tier") > 250
     page = visitor.open("/assets/published/stammkunde")
     expect(page.get_by_text(published.resolve().name, exact=True).first).to_be_visible()
 
@@ -185,7 +184,7 @@ def test_the_checks_of_a_source_are_sentences_with_the_harm_beside(visitor: Visi
     rules = {rule.name: rule for rule in _rules()}
     page = visitor.open(RAW_LINES_CHECKS, height=1800)
     expect(page.get_by_text(f"Checks ({len(rules) + 3})")).to_be_visible()
-    for name in (*rules, FILES_READABLE, LET_IN, NOTHING_LOST):
+    for name in (*rules, READABLE, LET_IN, NOTHING_LOST):
         # The list cuts long names in the middle; its tooltip has the whole sentence.
         expect(page.get_by_title(name, exact=True)).to_be_visible()
     page.get_by_title("line_names_a_customer", exact=True).click()

@@ -18,9 +18,9 @@ from tests.conftest import REPOSITORY, pipelines, start_run
 from tests.faults.kill_drill import drill
 
 
-def test_ten_kills_at_random_moments_change_no_published_table(tmp_path: Path):
-    moments = drill(10, tmp_path, seed=20_261_122)
-    assert len(moments) == 10
+def test_five_kills_at_random_moments_change_no_published_table(tmp_path: Path):
+    moments = drill(5, tmp_path, seed=20_261_122)
+    assert len(moments) == 5
 
 
 def read_until_told(link: str, stop, failures) -> None:

@@ -229,8 +229,9 @@ def test_the_sources_run_without_dagster(home: Path):
     drop(home, *LINES)
     for arguments in (["list"], ["check"], ["pull", "sales_list"]):
         run = subprocess.run(
-            [sys.executable, "-m", "sources", *arguments, "--home", str(home)],
+            [sys.executable, "-m", "sources", *arguments],
             cwd=REPOSITORY,
+            env={**os.environ, "STAMMKUNDE_HOME": str(home)},
             capture_output=True,
             text=True,
             check=False,
@@ -238,3 +239,15 @@ def test_the_sources_run_without_dagster(home: Path):
         assert run.returncode == 0, run.stderr
         assert "sales_list" in run.stdout + run.stderr
     assert list((home / "lake" / "landed" / "sales_list" / "lines").iterdir())
+
+
+def test_without_any_accounting_the_run_says_what_is_missing(home: Path):
+    inbox = home / "inbox" / "monthly_targets"
+    inbox.mkdir()
+    (inbox / "targets.csv").write_text("month;measure;target\n2026-01-01;revenue;1000\n")
+    os.utime(inbox / "targets.csv", (1_700_000_000, 1_700_000_000))
+    run = pipelines(home, "run")
+    assert run.returncode == 65
+    assert "no accounting source brought anything" in run.stderr
+    assert "inbox/sales_list" in run.stderr
+    assert not (home / "serving" / "stammkunde.duckdb").exists()

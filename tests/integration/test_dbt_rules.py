@@ -107,13 +107,15 @@ def dbt(warehouse: Path, *arguments: str) -> subprocess.CompletedProcess:
     )
 
 
-def build(warehouse: Path, *arguments: str) -> None:
-    done = dbt(warehouse, "build", *arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
+def marts_of(warehouse: Path) -> subprocess.CompletedProcess:
+    """Build what the marts are made of; nothing else of a night is asked about here."""
+    chosen = ("--select", "+path:models/marts", "--indirect-selection", "cautious")
+    return dbt(warehouse, "build", "--exclude-resource-type", "unit_test", *chosen)
 
 
 def nightly_build(warehouse: Path) -> None:
-    build(warehouse, "--exclude-resource-type", "unit_test")
+    done = marts_of(warehouse)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def fingerprints(warehouse: Path) -> dict[str, tuple]:
@@ -137,7 +139,8 @@ def empty_warehouse(tmp_path: Path) -> Path:
 
 
 def test_every_rule_holds_on_made_up_rows_and_no_sales_are_no_broken_build(empty_warehouse: Path):
-    build(empty_warehouse)
+    done = dbt(empty_warehouse, "build")
+    assert done.returncode == 0, done.stdout + done.stderr
     counts = {name: rows[0][0] for name, rows in fingerprints(empty_warehouse).items()}
     assert counts == dict.fromkeys(
         [
@@ -158,25 +161,28 @@ def test_values_that_cannot_be_read_and_rows_unaccounted_for_stop_the_build(empt
         bad = [
             {"date": "31.02.2025", "unit_price": "1,00"},
             {"date": "1.2.2025", "unit_price": "1.50"},
-            {"date": "1.2.2025", "unit_price": "1,50", "currency": "XAU"},
             {"date": "1.2.2025", "unit_price": "1,50", "document_kind": "refund"},
+            {"date": "1.2.2025", "unit_price": "1,50", "currency": "XAU"},
         ]
         add_lines(db, FIRST_LOAD, bad)
         add_load(db, SECOND_LOAD, 7)
         db.execute("update raw_quality.loads set landed_rows = 9")
-    done = dbt(empty_warehouse, "build", "--exclude-resource-type", "unit_test")
+    done = marts_of(empty_warehouse)
     assert done.returncode == 1
     for name in (
         "every_date_the_gate_let_in_could_be_read",
         "every_amount_the_gate_let_in_could_be_read",
-        "every_line_in_a_foreign_currency_finds_a_rate",
         "a_marked_document_is_an_invoice_or_a_credit_note",
     ):
         assert f"Failure in test {name}" in done.stdout
-    # Behind a failed test dbt builds nothing: the last two are asked once the first are mended.
+    # Behind a failed test dbt builds nothing: the others are asked once the first are mended.
+    with duckdb.connect(str(empty_warehouse)) as db:
+        db.execute("delete from raw_sales_list.lines where currency = 'EUR'")
+    done = marts_of(empty_warehouse)
+    assert "Failure in test every_line_in_a_foreign_currency_finds_a_rate" in done.stdout
     with duckdb.connect(str(empty_warehouse)) as db:
         db.execute("delete from raw_sales_list.lines")
-    done = dbt(empty_warehouse, "build", "--exclude-resource-type", "unit_test")
+    done = marts_of(empty_warehouse)
     assert done.returncode == 1
     assert "Failure in test every_accepted_row_is_accounted_for" in done.stdout
     assert "Failure in test every_landed_row_is_accepted_or_quarantined" in done.stdout

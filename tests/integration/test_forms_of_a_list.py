@@ -140,7 +140,7 @@ def test_a_corrected_mapping_replaces_the_earlier_reading(settings: Settings):
     source = source_named("sales_list")
 
     def counting() -> list[str]:
-        loads = in_force(Lake(settings.lake), source, source.table("lines"))
+        loads = in_force(Lake(settings.lake), settings, source, source.table("lines"))
         return [load.about["mapping"]["columns"]["customer_number"] for load in loads]
 
     mapping = settings.setup.inbox("sales_list") / "mapping.yml"
