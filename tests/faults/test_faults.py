@@ -15,12 +15,6 @@ import pytest
 from pipelines.instance import close_unfinished_runs
 from pipelines.publishing.publish import fingerprints, publish
 from tests.conftest import REPOSITORY, pipelines, start_run
-from tests.faults.kill_drill import drill
-
-
-def test_five_kills_at_random_moments_change_no_published_table(tmp_path: Path):
-    moments = drill(5, tmp_path, seed=20_261_122)
-    assert len(moments) == 5
 
 
 def read_until_told(link: str, stop, failures) -> None:
@@ -72,7 +66,14 @@ def test_a_reader_never_fails_and_never_sees_a_mix(tmp_path: Path):
     assert seen[-1] > 5, "the reader hardly looked"
 
 
-def test_a_reader_keeps_reading_during_a_whole_run(home: Path):
+@pytest.fixture
+def small_demo(home: Path) -> Path:
+    (home / "stammkunde.yml").write_text("demo_customers: 300\n")
+    return home
+
+
+def test_a_reader_keeps_reading_during_a_whole_run(small_demo: Path):
+    home = small_demo
     assert pipelines(home, "run").returncode == 0
     link = home / "serving" / "stammkunde.duckdb"
     run = start_run(home)
@@ -169,8 +170,8 @@ def test_a_full_disk_is_named_and_mended_by_the_next_run(home: Path, small_disk)
     assert mended.returncode == 0, mended.stderr
 
 
-def test_of_two_runs_at_once_one_works_and_one_is_told(home: Path):
-    runs = [start_run(home, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+def test_of_two_runs_at_once_one_works_and_one_is_told(small_demo: Path):
+    runs = [start_run(small_demo, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = [run.communicate(timeout=600)[1] for run in runs]
     assert sorted(run.returncode for run in runs) == [0, 75], "\n".join(said)
     assert "is writing in" in said[[run.returncode for run in runs].index(75)]

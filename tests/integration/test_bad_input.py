@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -51,11 +52,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def small(finished: Path, tmp_path: Path) -> Path:
-    """A copy of that home, to break."""
-    home = tmp_path / "home"
-    shutil.copytree(finished, home, symlinks=True)
-    return home
+def small(finished: Path, tmp_path: Path) -> Iterator[Path]:
+    """That home, to break; it is mended afterwards. At another path dbt would parse it all anew."""
+    kept = tmp_path / "kept"
+    shutil.copytree(finished, kept, symlinks=True)
+    yield finished
+    shutil.rmtree(finished)
+    shutil.copytree(kept, finished, symlinks=True)
 
 
 def customers(home: Path) -> list[tuple]:
