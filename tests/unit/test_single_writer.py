@@ -1,11 +1,13 @@
 """The writer's lock, across processes."""
 
+import functools
 import multiprocessing
 import time
 from pathlib import Path
 
 import pytest
 
+from pipelines.settings import load_settings
 from sources.__main__ import main
 from sources.single_writer import AnotherWriter, single_writer
 
@@ -55,13 +57,24 @@ def test_the_lock_goes_with_a_killed_process(tmp_path: Path, other):
         pass
 
 
-def test_pulling_by_hand_waits_for_nobody_and_says_who_writes(tmp_path: Path, other, capsys):
+def pull_by_hand(home: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """What `python -m sources pull` returns, without a trace in this process's environment."""
+    settings = functools.partial(load_settings, {"STAMMKUNDE_HOME": str(home)})
+    monkeypatch.setattr("sources.__main__.load_settings", settings)
+    return main(["pull"])
+
+
+def test_pulling_by_hand_waits_for_nobody_and_says_who_writes(
+    tmp_path: Path, other, capsys, monkeypatch: pytest.MonkeyPatch
+):
     other(60)
-    assert main(["pull", "--home", str(tmp_path)]) == 75
+    assert pull_by_hand(tmp_path, monkeypatch) == 75
     assert "the other one" in capsys.readouterr().err
     assert not (tmp_path / "lake").exists()
 
 
-def test_pulling_into_a_home_that_is_not_there_is_refused(tmp_path: Path, capsys):
-    assert main(["pull", "--home", str(tmp_path / "absent")]) == 64
+def test_pulling_into_a_home_that_is_not_there_is_refused(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+):
+    assert pull_by_hand(tmp_path / "absent", monkeypatch) == 78
     assert "is not there" in capsys.readouterr().err

@@ -241,7 +241,7 @@ def test_a_nightly_pull_asks_only_for_the_days_to_be_reread(lake):
         shelved.reviews[f"{2:024x}"]["title"] = "Noch dabei"
         rows, _ = pulled(lake, url, reread_days="30")
     asked = datetime.fromisoformat(served.pages[0]["startDateTime"] + "+00:00")
-    assert abs(TODAY - timedelta(days=30) - asked) < timedelta(minutes=2)
+    assert abs(datetime.now(UTC) - timedelta(days=30) - asked) < timedelta(minutes=2)
     assert [row["title"] for row in rows] == ["Noch dabei"]
 
 
