@@ -13,7 +13,7 @@ from sources.contract import Connection, Pull, Secret, Source, SourceProblem
 from sources.demo.company import CURRENCY as DEMO_CURRENCY
 from sources.demo.company import CUSTOMERS as DEMO_CUSTOMERS
 from sources.demo.systems import demo_pull
-from sources.files import ENDINGS
+from sources.dropped_lists import dropped_files
 from sources.landing import Lake
 from sources.pulling import READING_OPTIONS
 from sources.registry import SOURCES
@@ -54,7 +54,7 @@ def is_demo(setup: Setup, lake: Lake) -> bool:
     """Whether the demo company is pulled: no system is named, no file was ever dropped."""
     return not (
         any(said.is_enabled and said.variables for said in setup.configured.values())
-        or any(_dropped_files(setup.inbox(source.name)) for source in SOURCES)
+        or any(dropped_files(setup.inbox(source.name)) for source in SOURCES)
         or has_real_loads(lake)
     )
 
@@ -136,13 +136,3 @@ def with_defaults(source: Source, connection: Connection) -> Connection:
     defaults = {option.name: option.default for option in known if option.default is not None}
     own = {option.name: option.default for option in source.options if option.default is not None}
     return Connection({**defaults, **own, **connection.options}, connection.secrets)
-
-
-def _dropped_files(inbox: Path) -> list[Path]:
-    if not inbox.is_dir():
-        return []
-    return [
-        path
-        for path in inbox.iterdir()
-        if path.suffix.lower() in ENDINGS and not path.name.startswith((".", "~$"))
-    ]

@@ -81,20 +81,8 @@ class DroppedList:
         A file that cannot be read is added to `context.problems`; a file that is still being
         written to `context.left_alone`. The others go on.
         """
-        for path in dropped_files(context.inbox):
-            reason = still_being_written(path)
-            if reason:
-                log.warning("%s is left alone: %s", path.name, reason)
-                context.left_alone.append(f"{path.name}: {reason}")
-                continue
-            try:
-                batch = self._read(path, context)
-            except FileProblem as problem:
-                log.error("%s", problem)
-                context.problems.append(problem)
-                continue
-            if batch is not None:
-                yield batch
+        files = dropped_files(context.inbox)
+        return dropped_batches(context, files, lambda path: self._read(path, context))
 
     def check(self, context: Pull) -> list[str]:
         """What would keep the next pull from working, as sentences; an empty list is good news."""
@@ -236,6 +224,30 @@ def dropped_files(inbox: Path) -> list[Path]:
         if path.suffix.lower() in ENDINGS and not path.name.startswith((".", "~$"))
     ]
     return sorted(files, key=lambda path: (path.lstat().st_mtime_ns, path.name))
+
+
+def dropped_batches(
+    context: Pull, files: Iterable[Path], read: Callable[[Path], Batch | None]
+) -> Iterator[Batch]:
+    """What `read` makes of each file, in their order; None: it was landed before.
+
+    A file that `read` refuses (FileProblem) is added to `context.problems`; a file that is still
+    being written to `context.left_alone`. The others go on.
+    """
+    for path in files:
+        reason = still_being_written(path)
+        if reason:
+            log.warning("%s is left alone: %s", path.name, reason)
+            context.left_alone.append(f"{path.name}: {reason}")
+            continue
+        try:
+            batch = read(path)
+        except FileProblem as problem:
+            log.error("%s", problem)
+            context.problems.append(problem)
+            continue
+        if batch is not None:
+            yield batch
 
 
 def mapping_of(path: Path) -> Path | None:

@@ -322,7 +322,8 @@ class _Session(requests.Session):
         """What is said of an address or a key that cannot be sent."""
         return SourceProblem(
             f"{self._vendor}: base_url must begin with https://, and the key must hold no line "
-            "break and no character that is on no English keyboard"
+            "break and no character that is on no English keyboard; correct them where "
+            "stammkunde.yml says them"
         )
 
     def _is_out_of_patience(self, state: tenacity.RetryCallState) -> bool:

@@ -20,7 +20,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from sources.contract import Batch, Column, Pull, Source, Table
-from sources.files import FileProblem, still_being_written
+from sources.dropped_lists import dropped_batches
+from sources.files import FileProblem
 
 log = logging.getLogger(__name__)
 
@@ -285,36 +286,30 @@ def pull(context: Pull) -> Iterator[Batch]:
     A file that cannot be read is added to `context.problems`; a file that is still being written
     to `context.left_alone`. The others go on.
     """
-    for path in _dropped_files(context.inbox):
-        reason = still_being_written(path)
-        if reason:
-            log.warning("%s is left alone: %s", path.name, reason)
-            context.left_alone.append(f"{path.name}: {reason}")
-            continue
-        try:
-            content = _content(path)
-            sha256 = hashlib.sha256(content).hexdigest()
-            context.contents.add(sha256)
-            if any((table.name, sha256) in context.seen for table in SOURCE.tables):
-                log.info("%s was read before: nothing to do", path.name)
-                continue
-            opened = _opened(path.name, content)
-        except FileProblem as problem:
-            log.error("%s", problem)
-            context.problems.append(problem)
-            continue
-        log.info("Reading %s (%s, %s)", path.name, opened.category.table.name, opened.encoding)
-        yield Batch(
-            table=opened.category.table,
-            checksum=sha256,
-            chunks=_chunks(opened, context.reporting_currency),
-            about={
-                "file": path.name,
-                "content_sha256": sha256,
-                "encoding": opened.encoding,
-                **opened.header.facts(),
-            },
-        )
+    files = _dropped_files(context.inbox)
+    return dropped_batches(context, files, lambda path: _read(path, context))
+
+
+def _read(path: Path, context: Pull) -> Batch | None:
+    content = _content(path)
+    sha256 = hashlib.sha256(content).hexdigest()
+    context.contents.add(sha256)
+    if any((table.name, sha256) in context.seen for table in SOURCE.tables):
+        log.info("%s was read before: nothing to do", path.name)
+        return None
+    opened = _opened(path.name, content)
+    log.info("Reading %s (%s, %s)", path.name, opened.category.table.name, opened.encoding)
+    return Batch(
+        table=opened.category.table,
+        checksum=sha256,
+        chunks=_chunks(opened, context.reporting_currency),
+        about={
+            "file": path.name,
+            "content_sha256": sha256,
+            "encoding": opened.encoding,
+            **opened.header.facts(),
+        },
+    )
 
 
 def check(context: Pull) -> list[str]:
