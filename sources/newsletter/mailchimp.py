@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 from requests.auth import HTTPBasicAuth
 
@@ -361,16 +360,9 @@ def _campaigns(account: _Account, context: Pull) -> Iterator[Reading]:
     whole = Parts("campaign_id", frozenset(recent))
     yield Reading(UNSUBSCRIBES, _unsubscribes(account, recent), whole)
     since = context.since(EMAIL_ACTIVITY)
-    yield Reading(EMAIL_ACTIVITY, _activity(account, recent, since), _reach(context, since, whole))
-
-
-def _reach(
-    context: Pull, since: datetime | None, whole: Parts
-) -> Literal["everything", "changes"] | Parts:
-    if since:
-        return "changes"
     # Activity of older campaigns is not read again and must not count as deleted.
-    return whole if context.known(EMAIL_ACTIVITY, "action") else "everything"
+    covers = "changes" if since else whole
+    yield Reading(EMAIL_ACTIVITY, _activity(account, recent, since), covers)
 
 
 def _unsubscribes(account: _Account, campaign_ids: list[str]) -> Iterator[dict]:
