@@ -35,7 +35,7 @@ def pull_source(
     limits = _limits(context, accepts_deletions=accepts_deletions)
     cursors = Cursors(_cursor_file(lake, source, is_demo), limits, now=datetime.now(UTC))
     context.since = lambda table: None if _waits(lake, source, table) else cursors.since(table)
-    context.known = functools.partial(_known, source, lake, is_demo)
+    context.known = functools.partial(known, source=source.name, lake=lake, is_demo=is_demo)
     context.seen |= {
         (table.name, checksum)
         for table in source.tables
@@ -72,10 +72,6 @@ def _handed_over(source: Source, context: Pull) -> Iterator[Batch | Reading]:
 
 def _land(source: Source, batch: Batch, lake: Lake, *, is_demo: bool) -> Load:
     return lake.land(source.name, batch, pulled_at=datetime.now(UTC), is_demo=is_demo)
-
-
-def _known(source: Source, lake: Lake, is_demo: bool, table: Table, column: str) -> dict:
-    return known(table, column, source.name, lake, is_demo=is_demo)
 
 
 def _waits(lake: Lake, source: Source, table: Table) -> set[str]:
