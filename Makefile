@@ -14,7 +14,7 @@ KILLS ?= 100
 CUSTOMERS ?= 100000
 INVOICES ?= 1000000
 
-.PHONY: help run ui test lint bench drill lock parse clean
+.PHONY: help run ui release test lint bench drill lock parse clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -24,6 +24,10 @@ run: $(INSTALLED) $(MANIFEST) ## pull, judge, build and publish once; STAMMKUNDE
 
 ui: $(INSTALLED) $(MANIFEST) ## the Dagster UI with the nightly schedule; PORT=… for another port
 	@$(BIN)/python -m pipelines ui --port $(PORT)
+
+release: $(INSTALLED) ## SOURCE=… judge its refused and quarantined rows anew; LOAD=… BECAUSE=… lets one load in
+	@$(BIN)/python -m pipelines release "$(SOURCE)" $(if $(LOAD),--load "$(LOAD)") \
+		$(if $(BECAUSE),--because "$(BECAUSE)")
 
 test: $(INSTALLED) $(MANIFEST) ## every test whose component is on this machine
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -36,6 +40,8 @@ lint: $(INSTALLED) ## style of Python and SQL, and who may import whom
 
 bench: $(INSTALLED) $(MANIFEST) ## speed, as ratios within one run; CUSTOMERS=… INVOICES=… for the size of the second
 	@$(BIN)/python -m tests.benchmarks.whole_run
+	@$(BIN)/python -m tests.benchmarks.gate
+	@$(BIN)/python -m tests.benchmarks.anomaly_rates
 	@$(BIN)/python -m tests.benchmarks.at_scale --customers $(CUSTOMERS) --invoices $(INVOICES)
 
 drill: $(INSTALLED) $(MANIFEST) ## a hundred kill -9 of a whole run; KILLS=… for another number

@@ -1,21 +1,32 @@
-"""`python -m pipelines run | parse | ui`: the commands behind `make`."""
+"""`python -m pipelines run | parse | ui | release`: the commands behind `make`."""
 
 import argparse
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
 from pipelines.settings import REPOSITORY, Settings, SettingsProblem, load_settings
+from sources.registry import source_named
+from sources.single_writer import AnotherWriter, single_writer
 
-EXIT_SETTINGS = 78
+EXIT_USAGE, EXIT_DATA_PROBLEM, EXIT_BUSY, EXIT_SETTINGS = 64, 65, 75, 78
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Returns 0, or 1 failed, 65 data, 74 disk, 75 busy, 78 settings."""
+    """Run one command. Returns 0, or 1 failed, 64 usage, 65 data, 74 disk, 75 busy, 78 settings."""
     parser = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__)
-    parser.add_argument("command", choices=("run", "parse", "ui"))
+    parser.add_argument("command", choices=("run", "parse", "ui", "release"))
+    parser.add_argument("source", nargs="?", help="release: whose loads the gate judges anew")
     parser.add_argument("--port", type=int, default=3000, help="of the Dagster UI")
+    parser.add_argument("--load", help="release: one load, by its id")
+    parser.add_argument(
+        "--because",
+        help="release: who lets that load in although it was refused, and why; kept with the load",
+    )
     given = parser.parse_args(arguments)
+    if given.because and not given.load:
+        parser.error("--because needs --load: a decision is one about one load")
     try:
         settings = load_settings()
     except SettingsProblem as problem:
@@ -25,9 +36,38 @@ def main(arguments: list[str] | None = None) -> int:
         return _parse()
     if given.command == "ui":
         return _ui(settings, given.port)
+    if given.command == "release":
+        return _release(settings, given.source, given.load, given.because)
     from pipelines.command_line_run import run
 
     return run(settings)
+
+
+def _release(settings: Settings, name: str | None, load_id: str | None, reason: str | None) -> int:
+    from pipelines.release import NothingToRelease, release
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        source = source_named(name or "")
+        with single_writer(settings.home, "python -m pipelines release"):
+            released = release(source, settings, load_id=load_id, reason=reason)
+    except KeyError as error:
+        print(error.args[0], file=sys.stderr)
+        return EXIT_USAGE
+    except AnotherWriter as other:
+        print(other, file=sys.stderr)
+        return EXIT_BUSY
+    except NothingToRelease as nothing:
+        print(nothing)
+        return 0
+    for one in released:
+        place = f"{source.name}.{one.table} {one.file or one.load_id}"
+        if one.refused:
+            print(f"{place}: still not let in: {' '.join(one.refused)}")
+        else:
+            print(f"{place}: {one.kept_out_before:,} rows were kept out, {one.kept_out:,} are now")
+    print("The next run builds with it: make run")
+    return EXIT_DATA_PROBLEM if any(one.refused for one in released) else 0
 
 
 def _parse() -> int:

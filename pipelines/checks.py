@@ -1,20 +1,20 @@
 """Where the suites meet the assets. No expectation is written here, no SQL either."""
 
-from collections.abc import Iterable, Iterator
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
 
 import dagster as dg
 
-from pipelines.ingest import IngestReport
-from quality.rules import Rule, Severity
-from quality.suites.catalogue import is_written_out, suite_for
+from pipelines.findings import Standing
+from pipelines.source_runs import RUNS_SHOWN
+from quality.history import SourceRun, TableRun
+from quality.rules import FAMILIES, FAMILY_CHECKS, Family
 from sources.contract import Source, Table
 from sources.landing import Load
 
 READABLE = "everything_could_be_read"
 LET_IN = "every_load_was_let_in"
 NOTHING_LOST = "landed_rows_are_accepted_or_quarantined"
-KEEPS_CONTRACT = "every_row_keeps_its_contract"
+_LEVELS = "▁▂▃▄▅▆▇█"
 
 
 def raw_key(source: Source, table: Table) -> dg.AssetKey:
@@ -23,10 +23,7 @@ def raw_key(source: Source, table: Table) -> dg.AssetKey:
 
 
 def raw_check_specs(source: Source) -> list[dg.AssetCheckSpec]:
-    """Three checks a table that stop the run where the source is required, and what rows break.
-
-    Rules that are written out are checks of their own; those derived from the contract are one.
-    """
+    """Three checks a table that stop the run where the source is required, and one per family."""
     specs = []
     for table in source.tables:
         asset = raw_key(source, table)
@@ -49,52 +46,40 @@ def raw_check_specs(source: Source) -> list[dg.AssetCheckSpec]:
                 blocking=True,
                 description="A row that is in neither place has vanished.",
             ),
-        ]
-        if not is_written_out(source.name, table.name):
-            specs.append(
-                dg.AssetCheckSpec(
-                    KEEPS_CONTRACT,
-                    asset=asset,
-                    description="A row that breaks its contract would be read as something else. "
-                    "It goes to quarantine, or is let in and counted where the harm is small.",
-                )
-            )
-            continue
-        specs += [
-            dg.AssetCheckSpec(rule.name, asset=asset, description=_described(rule))
-            for rule in _rules(source, table)
+            *(
+                dg.AssetCheckSpec(name, asset=asset, description=harm)
+                for name, harm in FAMILY_CHECKS.values()
+            ),
         ]
     return specs
 
 
 def raw_check_results(
-    source: Source, table: Table, report: IngestReport, loads: list[Load]
+    source: Source,
+    table: Table,
+    run: SourceRun,
+    stands: Standing,
+    loads: Sequence[Load],
+    earlier: Sequence[SourceRun],
 ) -> Iterator[dg.AssetCheckResult]:
-    """The results over all loads in force; `report` says what went wrong in this run."""
+    """The results of a run, over all loads in force; `earlier` are the runs before it."""
     asset = raw_key(source, table)
     yield dg.AssetCheckResult(
         check_name=READABLE,
         asset_key=asset,
-        passed=not report.problems,
+        passed=not run.problems,
         metadata={
-            "not_read": len(report.problems),
-            "problems": _listed(report.problems),
-            "left_alone": _listed(report.left_alone),
+            "not_read": len(run.problems),
+            "problems": _listed(run.problems),
+            "left_alone": _listed(run.left_alone),
         },
     )
-    refused = [judged for judged in report.refused if judged.load.about["table"] == table.name]
+    this = run.tables[table.name]
     yield dg.AssetCheckResult(
         check_name=LET_IN,
         asset_key=asset,
-        passed=not refused,
-        metadata={
-            "refused_loads": len(refused),
-            "refused": _listed(
-                f"{judged.load.about.get('file', judged.load.load_id)}: {reason}"
-                for judged in refused
-                for reason in judged.verdict.reasons
-            ),
-        },
+        passed=not this.refused,
+        metadata={"refused_loads": len(this.refused), "refused": _listed(this.refused)},
     )
     verdicts = [load.verdict for load in loads]
     landed = sum(load.about["rows"] for load in loads)
@@ -106,70 +91,78 @@ def raw_check_results(
         passed=landed == accepted + quarantined,
         metadata={"landed": landed, "accepted": accepted, "quarantined": quarantined},
     )
-    broken = {
-        rule: sum(
-            result["broken"]
-            for verdict in verdicts
-            for result in verdict["rules"]
-            if result["name"] == rule.name
-        )
-        for rule in _rules(source, table)
-    }
-    if is_written_out(source.name, table.name):
-        yield from (_rule_result(asset, rule, rows, landed) for rule, rows in broken.items())
-    else:
-        yield _contract_result(asset, {rule: rows for rule, rows in broken.items() if rows})
+    past = [one.tables[table.name] for one in earlier if table.name in one.tables]
+    for family in FAMILIES:
+        yield _family_result(asset, family, this, [*past, this][-RUNS_SHOWN:], stands)
 
 
-def _rule_result(asset: dg.AssetKey, rule: Rule, broken: int, landed: int) -> dg.AssetCheckResult:
+def _family_result(
+    asset: dg.AssetKey,
+    family: Family,
+    this: TableRun,
+    runs: Sequence[TableRun],
+    stands: Standing,
+) -> dg.AssetCheckResult:
+    name, _ = FAMILY_CHECKS[family]
+    result = this.families[family]
     return dg.AssetCheckResult(
-        check_name=rule.name,
+        check_name=name,
         asset_key=asset,
-        passed=broken == 0,
+        passed=result.passed,
         severity=dg.AssetCheckSeverity.WARN,
-        description=rule.remedy if broken else None,
+        description=None if result.passed else " ".join(result.sentences)[:500],
         metadata={
-            "broken_rows": broken,
-            "share": f"{broken / landed:.2%}" if landed else "no rows",
-            "effect": _effect(rule),
+            "what": _listed(result.sentences),
+            **_figures(family, this, runs),
+            **(_sample(stands, result.sentences) if family in ("format", "errors") else {}),
         },
     )
 
 
-def _contract_result(asset: dg.AssetKey, broken: dict[Rule, int]) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=KEEPS_CONTRACT,
-        asset_key=asset,
-        passed=not broken,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "broken_rows": sum(broken.values()),
-            "broken_rules": _listed(
-                f"{rule.name}: {rows:,} rows, {_effect(rule)}. {rule.remedy}"
-                for rule, rows in broken.items()
+def _figures(
+    family: Family, this: TableRun, runs: Sequence[TableRun]
+) -> dict[str, dg.MetadataValue | int | float | str]:
+    """The figure behind a family, and the curve of the last runs it ends."""
+    if family == "freshness":
+        figures = {
+            "last_arrival": str(this.last_arrival or "never"),
+            "newest_change": str(this.newest_change or "not stated by this source"),
+        }
+        return figures | _curve("was_read", [float(run.was_read) for run in runs])
+    if family == "reliability":
+        figures = {"rows_of_this_run": this.landed, "rows_in_force": this.rows_in_force}
+        return figures | _curve("rows", [float(run.landed) for run in runs])
+    if family == "format":
+        figures = {"fields_outside_the_contract": len(this.outside)}
+        return figures | _curve("rows_to_correct", [float(run.to_correct) for run in runs])
+    figures = {"rows_to_correct": this.to_correct, "rows_in_force": this.rows_in_force}
+    return figures | _curve("rows_to_correct", [float(run.to_correct) for run in runs])
+
+
+def _curve(figure: str, values: Sequence[float]) -> dict[str, str]:
+    """One block per run, the newest last; the lowest run is empty ground, the highest full."""
+    least, most = min(values), max(values)
+    span = (most - least) or 1
+    blocks = "".join(_LEVELS[round((value - least) / span * 7)] for value in values)
+    return {f"{figure}_over_{len(values)}_runs": f"{blocks}  {least:,.0f} to {most:,.0f}"}
+
+
+def _sample(stands: Standing, sentences: Sequence[str]) -> dict[str, dg.MetadataValue]:
+    """A few rows to look at; what is personal was masked when they were judged."""
+    rules = {sentence.split(":", 1)[0] for sentence in sentences}
+    rows = [row for row in stands.sample if row["rule"] in rules]
+    if not rows:
+        return {}
+    return {
+        "sample": dg.MetadataValue.table(
+            [dg.TableRecord({name: str(row[name] or "") for name in row}) for row in rows],
+            schema=dg.TableSchema(
+                columns=[dg.TableColumn(name, "string") for name in ("place", "rule", "value")]
             ),
-        },
-    )
-
-
-def _effect(rule: Rule) -> str:
-    return "quarantined" if rule.severity is Severity.QUARANTINE else "shown only"
+        )
+    }
 
 
 def _listed(sentences: Iterable[str]) -> dg.MetadataValue:
     text = "\n".join(f"- {sentence}" for sentence in sentences)
     return dg.MetadataValue.md(text) if text else dg.MetadataValue.text("none")
-
-
-def _rules(source: Source, table: Table) -> tuple[Rule, ...]:
-    # Names and harms do not depend on the day.
-    return suite_for(source.name, table, pulled_on=date(2000, 1, 1)).rules
-
-
-def _described(rule: Rule) -> str:
-    effect = (
-        "A row that breaks it goes to quarantine."
-        if rule.severity is Severity.QUARANTINE
-        else "A row that breaks it is let in and counted."
-    )
-    return f"{rule.harm} {effect}"

@@ -4,21 +4,29 @@ import dagster as dg
 
 from pipelines.assets.dbt_models import DBT, PROJECT, dbt_models
 from pipelines.assets.published import published_assets
-from pipelines.assets.raw import raw_assets
+from pipelines.assets.raw import REGISTERED_KEYS, raw_assets
+from pipelines.assets.reports import report_assets
 from pipelines.jobs import refresh_customer_360
 from pipelines.resources import Company, Dbt
 from pipelines.schedules import nightly
+from pipelines.sensors import alert_on_failed_checks
 
 
 @dg.definitions
 def stammkunde() -> dg.Definitions:
-    """All assets, checks, jobs, schedules and resources."""
+    """All assets, checks, jobs, schedules, sensors and resources."""
     models = dbt_models()
     marts = [key for assets in models for key in assets.keys if key.path[0] == "marts"]
     return dg.Definitions(
-        assets=[*raw_assets(), *models, *published_assets(sorted(marts))],
+        assets=[
+            *raw_assets(),
+            *models,
+            *report_assets(REGISTERED_KEYS),
+            *published_assets(sorted(marts)),
+        ],
         jobs=[refresh_customer_360],
         schedules=[nightly],
+        sensors=[alert_on_failed_checks],
         resources={
             "company": Company(),
             "dbt": Dbt(

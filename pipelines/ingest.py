@@ -1,11 +1,13 @@
 """Pull, land and judge one source; decide which loads are in force. No Dagster here."""
 
 import logging
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 from pipelines.settings import Settings
-from quality.gate import judging
+from quality.gate import Arrival, judging
 from quality.rules import Verdict
 from quality.suites.catalogue import suite_for
 from sources.access import has_real_loads, is_demo, is_on, reached, reporting_currency
@@ -32,12 +34,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What one run did with one source."""
+    """What one run did with one source; read are the tables that were read to their end."""
 
     source: Source
+    started_at: datetime
     judged: tuple[Judged, ...] = ()
     problems: tuple[str, ...] = ()
     left_alone: tuple[str, ...] = ()
+    read: frozenset[str] = frozenset()
     is_on: bool = True
 
     @property
@@ -52,14 +56,15 @@ def ingest(source: Source, settings: Settings) -> IngestReport:
     The caller holds the writer's lock. Raises OSError where the lake cannot be written; whatever
     was committed before stays, and the next call goes on from there.
     """
+    started_at = datetime.now(UTC)
     lake = Lake(settings.lake)
     lake.clear_leftovers()
     if not is_on(source, settings.setup, lake):
-        return IngestReport(source, is_on=False)
+        return IngestReport(source, started_at, is_on=False)
     context = _pulled(source, settings, lake)
     _withdraw_mended(source, lake, context)
     judged = tuple(
-        Judged(load, judge(load, source.table(load.about["table"]), lake))
+        Judged(load, judge(load, source.table(load.about["table"]), lake, settings))
         for table in source.tables
         for load in lake.unjudged(source.name, table.name)
     )
@@ -69,10 +74,21 @@ def ingest(source: Source, settings: Settings) -> IngestReport:
             log.info("Real data are here: %d load(s) of the demo company were removed", retired)
     return IngestReport(
         source=source,
+        started_at=started_at,
         judged=judged,
         problems=tuple(str(problem) for problem in context.problems),
         left_alone=tuple(context.left_alone),
+        read=_read(source, context),
     )
+
+
+def _read(source: Source, context: Pull) -> frozenset[str]:
+    """The tables read to their end; a folder of files is, unless one of them could not be read."""
+    if source.secrets:
+        return frozenset(context.read)
+    if context.problems or context.left_alone:
+        return frozenset()
+    return frozenset(table.name for table in source.tables)
 
 
 def _pulled(source: Source, settings: Settings, lake: Lake) -> Pull:
@@ -157,21 +173,59 @@ def _withdraw_mended(source: Source, lake: Lake, context: Pull) -> None:
                 lake.withdraw(load)
 
 
-def judge(load: Load, table: Table, lake: Lake) -> Verdict:
-    """Send a landed load through the gate: split it, or keep it where it is with the verdict."""
+def judge(
+    load: Load, table: Table, lake: Lake, settings: Settings, *, by_hand: str | None = None
+) -> Verdict:
+    """Send a landed load through the gate: split it, or keep it where it is with the verdict.
+
+    by_hand: why a person lets it in whatever the gate would say of it as a whole.
+    """
     log.info("Judging load %s of %s", load.load_id, load.about.get("file", table.name))
     suite = suite_for(
         load.about["source"],
         table,
+        settings.tolerance,
         pulled_on=date.fromisoformat(load.about["pulled_at"][:10]),
     )
-    masked = frozenset(column.name for column in table.columns if column.personal)
-    with judging(load.parts, suite) as judgement:
+    personal = {column.name: column.personal for column in table.columns if column.personal}
+    arrival = _arrival(load, lake.loads("accepted", load.about["source"], table.name))
+    with judging(load.parts, suite, arrival, is_let_in_by_hand=by_hand is not None) as judgement:
         verdict = judgement.verdict
+        kept = verdict.as_json() | ({"let_in_by_hand": by_hand} if by_hand else {})
         if verdict.is_let_in:
             with lake.splitting(load) as (accepted, quarantined):
-                judgement.write(accepted, quarantined, masked=masked)
-                write_json(accepted / "verdict.json", verdict.as_json())
+                judgement.write(accepted, quarantined, personal=personal)
+                write_json(accepted / "verdict.json", kept)
         else:
-            lake.refuse(load, verdict.as_json())
+            lake.refuse(load, kept)
     return verdict
+
+
+def _arrival(load: Load, accepted: Sequence[Load]) -> Arrival:
+    """How a file came, against the last ones of its name and of its kind (digits apart)."""
+    name = load.about.get("file")
+    if name is None:
+        return Arrival()
+    earlier = [
+        other
+        for other in accepted
+        if other.about.get("file")
+        and other.load_id < load.load_id
+        and other.about.get("content_sha256") != load.about.get("content_sha256")
+    ]
+    of_its_name = [other for other in earlier if other.about["file"] == name]
+    of_its_kind = [
+        other
+        for other in earlier
+        if "columns" in other.about and _kind(other.about["file"]) == _kind(name)
+    ]
+    return Arrival(
+        columns=frozenset(load.about["columns"]) if "columns" in load.about else None,
+        columns_before=frozenset(of_its_kind[-1].about["columns"]) if of_its_kind else None,
+        rows_before=of_its_name[-1].about["rows"] if of_its_name else None,
+    )
+
+
+def _kind(file: str) -> str:
+    """The name without what numbers and dates it: sales_2026-01.csv and sales_2026-02.csv."""
+    return re.sub(r"\d+", "#", file)

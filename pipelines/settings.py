@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
+from pipelines.alerts import LOOPBACK, Alerts, Email, Webhook
+from quality.thresholds import ThresholdProblem, Tolerance, shipped, tolerance
 from sources.access import Configured, Setup
 from sources.contract import Secret, Source
 from sources.demo.company import CUSTOMERS as DEMO_CUSTOMERS
@@ -54,6 +56,8 @@ class Settings:
     wait_for_lock_seconds: int = 0
     configured: Mapping[str, Configured] = field(default_factory=dict)
     demo_customers: int = DEMO_CUSTOMERS
+    alerts: Alerts | None = None
+    tolerance: Tolerance = field(default_factory=shipped)
 
     @property
     def setup(self) -> Setup:
@@ -79,6 +83,11 @@ class Settings:
     def published(self) -> Path:
         """The file BI tools open: a symlink onto the newest version."""
         return self.serving / "stammkunde.duckdb"
+
+    @property
+    def reports(self) -> Path:
+        """What people read who mend the data: the quality report and the fix lists."""
+        return self.home / "reports"
 
     @property
     def dagster_home(self) -> Path:
@@ -162,6 +171,7 @@ def _read_company_file(home: Path, environment: Mapping[str, str]) -> Settings:
         raise SettingsProblem(f"{COMPANY_FILE} is no valid YAML: {error}") from error
     known = {
         "reporting_currency", "timezone", "as_of", "memory_limit", "demo_customers", "sources",
+        "alerts", "quality",
     }  # fmt: skip
     _refuse_unknown(content, known, COMPANY_FILE)
     as_of = content.get("as_of")
@@ -189,7 +199,19 @@ def _read_company_file(home: Path, environment: Mapping[str, str]) -> Settings:
         memory_limit=str(content.get("memory_limit", "4GB")),
         configured=_read_sources(content.get("sources") or {}, environment),
         demo_customers=_size_of_the_demo(content.get("demo_customers", DEMO_CUSTOMERS)),
+        alerts=_read_alerts(content.get("alerts") or {}, environment),
+        tolerance=_read_tolerance(content.get("quality") or {}),
     )
+
+
+def _read_tolerance(said: object) -> Tolerance:
+    tables = frozenset(
+        f"{source.name}.{table.name}" for source in SOURCES for table in source.tables
+    )
+    try:
+        return tolerance(said, tables, f"{COMPANY_FILE}: quality")
+    except ThresholdProblem as problem:
+        raise SettingsProblem(str(problem)) from problem
 
 
 def _size_of_the_demo(said: object) -> int:
@@ -222,12 +244,8 @@ def _read_source(source: Source, content: object, environment: Mapping[str, str]
     _refuse_unknown(options, known, f"{place}: options")
     _refuse_unknown(variables, {secret.name for secret in source.secrets}, f"{place}: secrets")
     for name, variable in variables.items():
-        if not re.fullmatch(r"[A-Z][A-Z0-9_]*", str(variable)):
-            # What stands there may be the secret itself, so it is not repeated.
-            raise SettingsProblem(
-                f"{place}: secrets: {name} must be the NAME of an environment variable, such as "
-                f"{source.name.upper()}_{name.upper()}, never the secret itself"
-            )
+        example = f"{source.name}_{name}".upper()
+        _require_name_of_variable(variable, f"{place}: secrets: {name}", example)
     return Configured(
         is_enabled=enabled,
         options={name: str(value) for name, value in options.items()},
@@ -238,6 +256,71 @@ def _read_source(source: Source, content: object, environment: Mapping[str, str]
             if environment.get(variable)
         },
     )
+
+
+def _read_alerts(content: object, environment: Mapping[str, str]) -> Alerts | None:
+    place = f"{COMPANY_FILE}: alerts"
+    _refuse_unknown(content, {"email", "webhook"}, place)
+    if not content:
+        return None
+    email = webhook = None
+    if "email" in content:
+        email = _read_email(content["email"], environment, f"{place}: email")
+    if "webhook" in content:
+        _refuse_unknown(content["webhook"], {"url"}, f"{place}: webhook")
+        variable = content["webhook"].get("url")
+        _require_name_of_variable(variable, f"{place}: webhook: url", "STAMMKUNDE_WEBHOOK_URL")
+        webhook = Webhook(variable, _secret(variable, environment))
+    return Alerts(email, webhook)
+
+
+def _read_email(content: object, environment: Mapping[str, str], place: str) -> Email:
+    _refuse_unknown(
+        content, {"host", "port", "security", "sender", "recipients", "user", "password"}, place
+    )
+    host, sender, user = (content.get(name) for name in ("host", "sender", "user"))
+    if not (isinstance(host, str) and re.fullmatch(r"[\w.:-]+", host)):
+        raise SettingsProblem(f"{place}: host must name the mail server, such as mail.example.com")
+    port = content.get("port", 587)
+    if type(port) is not int or not 1 <= port <= 65_535:
+        raise SettingsProblem(f"{place}: port is {port!r}; write a number such as 587")
+    security = content.get("security", "starttls")
+    if security not in ("starttls", "tls", "none"):
+        raise SettingsProblem(f"{place}: security is {security!r}; write starttls, tls or none")
+    if not _is_mail_address(sender):
+        raise SettingsProblem(f"{place}: sender must be an address: stammkunde@example.com")
+    recipients = content.get("recipients")
+    if not (isinstance(recipients, list) and recipients and all(map(_is_mail_address, recipients))):
+        raise SettingsProblem(f"{place}: recipients must be a list: [data@example.com]")
+    if (user is None) != (content.get("password") is None):
+        raise SettingsProblem(f"{place}: write both user and password, or neither")
+    if user is None:
+        return Email(host, sender, tuple(recipients), port, security)
+    variable = content["password"]
+    _require_name_of_variable(variable, f"{place}: password", "STAMMKUNDE_MAIL_PASSWORD")
+    if security == "none" and host not in LOOPBACK:
+        raise SettingsProblem(
+            f"{place}: security: none would send the password in the clear; write starttls or tls"
+        )
+    password = _secret(variable, environment)
+    return Email(host, sender, tuple(recipients), port, security, str(user), variable, password)
+
+
+def _is_mail_address(text: object) -> bool:
+    return isinstance(text, str) and bool(re.fullmatch(r"[!-?A-~]+@[!-?A-~]+", text))
+
+
+def _secret(variable: str, environment: Mapping[str, str]) -> Secret | None:
+    return Secret(environment[variable]) if environment.get(variable) else None
+
+
+def _require_name_of_variable(variable: object, place: str, example: str) -> None:
+    if not re.fullmatch(r"[A-Z][A-Z0-9_]*", str(variable)):
+        # What stands there may be the secret itself, so it is not repeated.
+        raise SettingsProblem(
+            f"{place} must be the NAME of an environment variable, such as {example}, never the "
+            "secret itself"
+        )
 
 
 def _refuse_unknown(content: object, known: set[str], place: str) -> None:

@@ -10,8 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
+from pipelines.findings import COLUMNS as FINDINGS
+from pipelines.findings import register_findings
 from pipelines.ingest import company_terms, in_force
+from pipelines.scoring import ScoredRun, scored_runs
 from pipelines.settings import Settings
 from pipelines.sql_literals import quoted_literal
 from sources.contract import Source, Table
@@ -19,6 +23,21 @@ from sources.landing import Lake, landed_schema
 from sources.registry import SOURCES
 
 log = logging.getLogger(__name__)
+
+
+# Columns of raw_quality.source_answers.
+ANSWERS = {
+    "source": "varchar",
+    "run_id": "varchar",
+    "run_at": "timestamptz",
+    "question": "varchar",
+    "score": "double",
+    "figure": "varchar",
+    "value": "double",
+    "total": "double",
+    "trend": "double",
+    "priority": "integer",
+}
 
 
 class NotAWholeBuild(Exception):
@@ -59,7 +78,8 @@ def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 def register_raw(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Make every table of every source a relation `raw_<source>.<table>`, empty ones included.
 
-    Also raw_company.settings (one row), raw_quality.loads and raw_quality.quarantined_rows.
+    Also raw_company.settings (one row), and in raw_quality: loads, quarantined_rows and
+    source_answers.
     """
     lake = Lake(settings.lake)
     db.execute("begin")
@@ -71,17 +91,24 @@ def register_raw(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         "select ?::date as as_of, ?::varchar as reporting_currency",
         [as_of, currency],
     )
-    loads, reasons = [], []
+    loads = []
+    db.execute(
+        "create or replace table raw_quality.quarantined_rows "
+        f"({', '.join(f'{name} {kind}' for name, kind in FINDINGS.items())})"
+    )
     for source in SOURCES:
         for table in source.tables:
             accepted = in_force(lake, settings, source, table)
             _register_table(db, source, table, [part for load in accepted for part in load.parts])
-            for load in accepted:
-                loads.append(_load_row(load))
-                reasons.append((load, lake.folder("quarantine", source.name, table.name)))
+            loads += [_load_row(load) for load in accepted]
+            if register_findings(db, source, table, accepted, lake):
+                db.execute(
+                    "insert into raw_quality.quarantined_rows by name "
+                    "from findings where is_kept_out"
+                )
             loads += [_load_row(load) for load in lake.loads("landed", source.name, table.name)]
     _register_loads(db, loads)
-    _register_quarantine(db, reasons)
+    _register_answers(db, scored_runs(settings))
     db.execute("commit")
 
 
@@ -182,24 +209,29 @@ def _register_loads(db: duckdb.DuckDBPyConnection, rows: list[tuple]) -> None:
         db.executemany("insert into raw_quality.loads values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
-def _register_quarantine(db: duckdb.DuckDBPyConnection, loads: list[tuple]) -> None:
+def _register_answers(db: duckdb.DuckDBPyConnection, runs: Sequence[ScoredRun]) -> None:
     db.execute(
-        "create or replace table raw_quality.quarantined_rows (source varchar, "
-        "table_name varchar, load_id varchar, file varchar, row_number bigint, "
-        "column_name varchar, rule varchar, harm varchar, remedy varchar, value varchar)"
+        "create or replace table raw_quality.source_answers "
+        f"({', '.join(f'{name} {kind}' for name, kind in ANSWERS.items())})"
     )
-    for load, folder in loads:
-        db.execute(
-            "insert into raw_quality.quarantined_rows select ?, ?, ?, ?, row_number, column_name, "
-            "rule, harm, remedy, value from read_parquet(?)",
-            [
-                load.about["source"],
-                load.about["table"],
-                load.load_id,
-                load.about.get("file"),
-                str(folder / load.load_id / "reasons.parquet"),
-            ],
+    rows = [
+        (
+            one.source.name, one.run.run_id, one.run.started_at,
+            answer.question, answer.score, answer.figure, answer.value,
+            one.scores.total, one.trend, one.priority,
         )
+        for one in runs
+        for answer in one.scores.answers
+    ]  # fmt: skip
+    if rows:
+        columns = list(zip(*rows, strict=True))
+        answers = pa.table(
+            [pa.array(column) for column in columns],
+            names=list(ANSWERS),
+        )
+        db.register("answers", answers)
+        db.execute("insert into raw_quality.source_answers from answers")
+        db.unregister("answers")
 
 
 def _set_aside(path: Path) -> None:

@@ -2,7 +2,10 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 
 import duckdb
@@ -11,18 +14,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from quality.expectations import broken_rows
-from quality.rules import RuleResult, Severity, Suite, Verdict
+from quality.rules import Profile, Rule, RuleResult, Severity, Suite, Verdict
 
 log = logging.getLogger(__name__)
 
 ROWS_PER_CHUNK = 200_000
 MASK = "•••"
 
-REASONS_SCHEMA = pa.schema(
+# A key of this sort is a number of the source's; every other one could be a person's address.
+SHOWN_IN_KEYS = "id"
+# Names of fields are no personal data, unless persons are what a list has columns of.
+_A_FIELDS_NAME = re.compile(r"[A-Za-zÄÖÜäöüß_$][\wÄÖÜäöüß$ .()/%-]{0,59}")
+_CAPITALISED = r"[A-ZÄÖÜ][^\W\d_]*(?:-[^\W\d_]+)*"
+_A_PERSONS_NAME = re.compile(rf"{_CAPITALISED}(?: +{_CAPITALISED})+")
+
+FINDINGS_SCHEMA = pa.schema(
     [
         ("row_number", pa.int64()),
+        ("record_key", pa.string()),
         ("column_name", pa.string()),
         ("rule", pa.string()),
+        ("family", pa.string()),
         ("harm", pa.string()),
         ("remedy", pa.string()),
         ("value", pa.string()),
@@ -70,6 +82,20 @@ create macro read_moment(written) as coalesce(
 """
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """What is known of how a load came, beside its rows, and of the one before it.
+
+    columns: the contract's columns that the file or answer had (None: not known); columns_before
+    those of the last file of this kind, rows_before the rows of the last file of this very name
+    (None: there was none).
+    """
+
+    columns: frozenset[str] | None = None
+    columns_before: frozenset[str] | None = None
+    rows_before: int | None = None
+
+
 class Judgement:
     """A judged load: its verdict, and the means to write its rows to where they belong."""
 
@@ -78,12 +104,14 @@ class Judgement:
         self._suite = suite
         self.verdict = verdict
 
-    def write(self, accepted: Path, quarantined: Path, *, masked: frozenset[str]) -> None:
+    def write(self, accepted: Path, quarantined: Path, *, personal: Mapping[str, str]) -> None:
         """Write every row to exactly one of two folders.
 
-        accepted gets part-00000.parquet with the landed columns; quarantined gets rows.parquet
-        (the same columns) and reasons.parquet (REASONS_SCHEMA, one row per row and broken rule).
-        masked names the columns whose values are never shown. Raises OSError (no space).
+        accepted gets part-00000.parquet with the landed columns and findings.parquet (what was let
+        in although it breaks a rule); quarantined gets rows.parquet (the same columns) and
+        reasons.parquet. Both lists are FINDINGS_SCHEMA, one row per row and broken rule. personal
+        maps a column to the sort of personal data in it: its values are never shown. Raises OSError
+        (no space).
         """
         for membership, target in (
             ("not in", accepted / "part-00000.parquet"),
@@ -94,13 +122,26 @@ class Judgement:
                 "order by _row) to ? (format parquet, compression zstd)",
                 [str(target)],
             )
-        reasons = _reasons(self._db, self._suite, masked)
-        pq.write_table(reasons, quarantined / "reasons.parquet")
+        for severity, target in (
+            (Severity.WARN, accepted / "findings.parquet"),
+            (Severity.QUARANTINE, quarantined / "reasons.parquet"),
+        ):
+            findings = _findings(self._db, self._suite, severity, personal)
+            pq.write_table(findings, target, compression="zstd")
 
 
 @contextlib.contextmanager
-def judging(parts: Sequence[Path], suite: Suite) -> Iterator[Judgement]:
-    """Judge the landed Parquet files of one load; the judgement can be used within the block."""
+def judging(
+    parts: Sequence[Path],
+    suite: Suite,
+    arrival: Arrival | None = None,
+    *,
+    is_let_in_by_hand: bool = False,
+) -> Iterator[Judgement]:
+    """Judge the landed Parquet files of one load; the judgement can be used within the block.
+
+    is_let_in_by_hand: a person has looked at it, so nothing but its bad rows is kept out.
+    """
     with duckdb.connect() as db:
         _open_landed(db, parts, suite)
         landed = db.sql("select count(*) from landed").fetchall()[0][0]
@@ -111,7 +152,12 @@ def judging(parts: Sequence[Path], suite: Suite) -> Iterator[Judgement]:
             RuleResult(rule, sum(len(rows) for rows in broken[position]))
             for position, rule in enumerate(suite.rules)
         )
-        reasons = _reasons_to_refuse(suite, landed, quarantined, results)
+        reasons = ()
+        if not is_let_in_by_hand:
+            reasons = (
+                *_reasons_to_refuse(suite, landed, quarantined, results),
+                *_changed_since(suite, landed, arrival or Arrival()),
+            )
         verdict = Verdict(
             is_let_in=not reasons,
             reasons=reasons,
@@ -119,11 +165,14 @@ def judging(parts: Sequence[Path], suite: Suite) -> Iterator[Judgement]:
             accepted=0 if reasons else landed - quarantined,
             quarantined=0 if reasons else quarantined,
             results=results,
+            profile=_profile(db, suite),
         )
         yield Judgement(db, suite, verdict)
 
 
 def _open_landed(db: duckdb.DuckDBPyConnection, parts: Sequence[Path], suite: Suite) -> None:
+    # A moment without an offset means the same on every machine.
+    db.execute("set timezone = 'UTC'")
     db.execute(_MACROS)
     landed = db.read_parquet([str(part) for part in parts])
     landed.create_view("landed")
@@ -133,6 +182,37 @@ def _open_landed(db: duckdb.DuckDBPyConnection, parts: Sequence[Path], suite: Su
         f"create view prepared as select {', '.join(['*', *prepared])} from landed "
         "where _is_deleted is not true"
     )
+
+
+def _profile(db: duckdb.DuckDBPyConnection, suite: Suite) -> Profile:
+    """Counts over the whole load, in two passes over the columns they need."""
+    newest = f"max({suite.newest}) filter ({suite.newest} <= _pulled_at at time zone 'UTC')"
+    figures = [
+        "count(*)",
+        newest if suite.newest else "null",
+        *(f"count(*) filter ({condition})" for condition in suite.counted.values()),
+    ]
+    judged, newest_change, *counts = db.sql(
+        f"select {', '.join(figures)} from prepared"
+    ).fetchall()[0]
+    outside = db.sql(
+        "select name, count(*) from (select unnest(json_keys(_extra)) as name from prepared "
+        "where _defect is null and json_valid(_extra)) group by name order by name"
+    ).fetchall()
+    named = {}
+    for name, rows in outside:
+        shown = name if _is_a_fields(name) else "(a name not shown)"
+        named[shown] = named.get(shown, 0) + rows
+    return Profile(
+        judged,
+        dict(zip(suite.counted, counts, strict=True)),
+        named,
+        newest_change and newest_change.replace(tzinfo=UTC),
+    )
+
+
+def _is_a_fields(name: str) -> bool:
+    return bool(_A_FIELDS_NAME.fullmatch(name)) and not _A_PERSONS_NAME.fullmatch(name)
 
 
 def _judge_rows(db: duckdb.DuckDBPyConnection, suite: Suite, landed: int) -> list[list[np.ndarray]]:
@@ -158,13 +238,20 @@ def _register_broken(
     db: duckdb.DuckDBPyConnection, suite: Suite, broken: list[list[np.ndarray]]
 ) -> None:
     numbers, positions = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-    for position, (rule, chunks) in enumerate(zip(suite.rules, broken, strict=True)):
-        if rule.severity is Severity.QUARANTINE:
-            numbers += chunks
-            positions += [np.full(len(chunk), position) for chunk in chunks]
+    for position, chunks in enumerate(broken):
+        numbers += chunks
+        positions += [np.full(len(chunk), position) for chunk in chunks]
     found = pa.table({"_row": np.concatenate(numbers), "rule_position": np.concatenate(positions)})
     db.register("broken", found)
-    db.execute("create view quarantined_rows as select distinct _row from broken")
+    keeping_out = [
+        str(position)
+        for position, rule in enumerate(suite.rules)
+        if rule.severity is Severity.QUARANTINE
+    ]
+    db.execute(
+        "create temp table quarantined_rows as select distinct _row from broken "
+        f"where rule_position in ({', '.join(keeping_out) or 'null'})"
+    )
 
 
 def _reasons_to_refuse(
@@ -173,8 +260,8 @@ def _reasons_to_refuse(
     if landed == 0:
         return ("the load has no rows",)
     share = quarantined / landed
-    is_small = quarantined <= suite.bad_rows_always_allowed
-    if is_small or share <= suite.share_of_bad_rows_allowed:
+    allowed = suite.thresholds.bad_rows_share
+    if quarantined <= suite.thresholds.bad_rows_always_allowed or share <= allowed:
         return ()
     worst = max(
         (result for result in results if result.rule.severity is Severity.QUARANTINE),
@@ -182,22 +269,70 @@ def _reasons_to_refuse(
     )
     return (
         f"{quarantined:,} of {landed:,} rows ({share:.1%}) are bad, more than the "
-        f"{suite.share_of_bad_rows_allowed:.0%} allowed; most often broken: {worst.rule.name} "
+        f"{allowed:.0%} allowed; most often broken: {worst.rule.name} "
         f"({worst.broken:,} rows). {worst.rule.remedy}",
     )
 
 
-def _reasons(db: duckdb.DuckDBPyConnection, suite: Suite, masked: frozenset[str]) -> pa.Table:
-    """One row per quarantined row and broken rule, with the value as written or its mask."""
-    found = [REASONS_SCHEMA.empty_table()]
+def _changed_since(suite: Suite, landed: int, arrival: Arrival) -> Iterator[str]:
+    """Why a load is refused for what the last one of its kind was like."""
+    if arrival.columns is not None and arrival.columns_before is not None:
+        gone = sorted(arrival.columns_before - arrival.columns)
+        if gone:
+            yield (
+                f"columns that the last file of this kind had are not in this one: "
+                f"{', '.join(gone)}. Put them back or name them in the mapping; if they are gone "
+                "for good, let the load in by hand"
+            )
+    before, least = arrival.rows_before, suite.thresholds.smallest_share_of_last_file
+    if (
+        before is not None
+        and before >= suite.thresholds.smallest_file_compared
+        and landed < least * before
+    ):
+        yield (
+            f"it has {landed:,} rows, and the last file of this name had {before:,}: the export "
+            "seems cut off. Export it again; if so few are right, let the load in by hand"
+        )
+
+
+def _findings(
+    db: duckdb.DuckDBPyConnection, suite: Suite, severity: Severity, personal: Mapping[str, str]
+) -> pa.Table:
+    """One row per row and broken rule of a severity, with the value as written or its mask."""
+    found = [FINDINGS_SCHEMA.empty_table()]
+    key = _shown_key(suite, personal)
     for position, rule in enumerate(suite.rules):
-        # Column names come from the contract; everything else is bound.
-        shown = f"case when {rule.column} is not null then ? end" if rule.column in masked else None
-        given = [MASK] if shown else []
-        reasons = db.execute(
-            f"select _row, ?, ?, ?, ?, {shown or rule.column} from landed "
+        if rule.severity is not severity:
+            continue
+        findings = db.execute(
+            f"select _row, {key}, ?, ?, ?, ?, ?, {_shown_value(rule, personal)} from landed "
             "where _row in (select _row from broken where rule_position = ?) order by _row",
-            [rule.column, rule.name, rule.harm, rule.remedy, *given, position],
+            [rule.column, rule.name, rule.family, rule.harm, rule.remedy, position],
         ).to_arrow_table()
-        found.append(reasons.rename_columns(REASONS_SCHEMA.names).cast(REASONS_SCHEMA))
+        found.append(findings.rename_columns(FINDINGS_SCHEMA.names).cast(FINDINGS_SCHEMA))
     return pa.concat_tables(found).sort_by([("row_number", "ascending"), ("rule", "ascending")])
+
+
+def _shown_value(rule: Rule, personal: Mapping[str, str]) -> str:
+    # Column names come from the contract. What only warns is not looked up by its value.
+    if rule.severity is Severity.WARN:
+        return "null::varchar"
+    if rule.column in personal:
+        return f"case when {rule.column} is not null then '{MASK}' end"
+    return _unless_an_address(rule.column)
+
+
+def _shown_key(suite: Suite, personal: Mapping[str, str]) -> str:
+    parts = [
+        _unless_an_address(name)
+        if personal.get(name, SHOWN_IN_KEYS) == SHOWN_IN_KEYS
+        else f"case when {name} is not null then '{MASK}' end"
+        for name in suite.key
+    ]
+    return f"nullif(concat_ws(' / ', {', '.join(parts)}), '')" if parts else "null::varchar"
+
+
+def _unless_an_address(column: str) -> str:
+    # In a row that slipped by a column an address stands where a number or a state should.
+    return f"case when contains({column}, '@') then '{MASK}' else {column} end"

@@ -1,8 +1,36 @@
-"""What a rule and a suite are. Nothing is judged here, and Great Expectations is not imported."""
+"""What a rule, a suite and a verdict are. Nothing is judged here; Great Expectations is unknown."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
+
+from quality.thresholds import Thresholds
+
+Family = Literal["freshness", "reliability", "format", "errors"]
+FAMILIES: tuple[Family, ...] = ("freshness", "reliability", "format", "errors")
+# What each family says of a table when it passes, and the harm where it does not.
+FAMILY_CHECKS: dict[Family, tuple[str, str]] = {
+    "freshness": (
+        "it_arrived_on_time",
+        "Decisions would rest on what was true some time ago, a withdrawal of consent among it.",
+    ),
+    "reliability": (
+        "it_is_as_much_and_as_composed_as_usual",
+        "What silently stops, doubles or changes its meaning is found weeks later in a figure.",
+    ),
+    "format": (
+        "its_columns_and_forms_are_as_agreed",
+        "A row of another form would be read as something else. It goes to quarantine, or is let "
+        "in and counted where the harm is small.",
+    ),
+    "errors": (
+        "its_rows_are_valid",
+        "A wrong row makes a wrong decision. It goes to quarantine, or is let in and counted where "
+        "keeping it out would do more harm.",
+    ),
+}
 
 
 class Severity(StrEnum):
@@ -26,6 +54,7 @@ class Rule:
     must: Literal["be_present", "be_absent", "be_between", "be_one_of", "match"]
     harm: str
     remedy: str
+    family: Family = "errors"
     severity: Severity = Severity.QUARANTINE
     least: object = None
     most: object = None
@@ -40,16 +69,19 @@ class Suite:
 
     prepared maps a name to the DuckDB expression that computes it from the landed text; in it
     `read_number(text, mark)`, `read_day(text, order)` and `read_moment(text)` give null where the
-    text is none. A load is refused when more than `share_of_bad_rows_allowed` of its rows are bad
-    and they are more than `bad_rows_always_allowed`.
+    text is none. `key` are the columns that name a record in lists of what to correct. `counted`
+    maps a sentence to the DuckDB condition whose share of the rows is compared from night to night;
+    newest is the DuckDB expression of when a row last changed.
     """
 
     source: str
     table: str
     rules: tuple[Rule, ...]
-    prepared: dict[str, str] = field(default_factory=dict)
-    share_of_bad_rows_allowed: float = 0.2
-    bad_rows_always_allowed: int = 0
+    thresholds: Thresholds
+    prepared: Mapping[str, str] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+    counted: Mapping[str, str] = field(default_factory=dict)
+    newest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +90,29 @@ class RuleResult:
 
     rule: Rule
     broken: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a load looks like, in counts: never a value.
+
+    judged rows without deletions; counted: sentence → rows of which it holds; outside: name of a
+    field that the contract does not know → rows that have it; newest_change: UTC, None: unknown.
+    """
+
+    judged: int = 0
+    counted: Mapping[str, int] = field(default_factory=dict)
+    outside: Mapping[str, int] = field(default_factory=dict)
+    newest_change: datetime | None = None
+
+    def as_json(self) -> dict:
+        """The profile as it is kept beside the load."""
+        return {
+            "judged": self.judged,
+            "counted": dict(self.counted),
+            "outside": dict(self.outside),
+            "newest_change": self.newest_change and self.newest_change.isoformat(),
+        }
 
 
 @dataclass(frozen=True)
@@ -70,6 +125,7 @@ class Verdict:
     accepted: int
     quarantined: int
     results: tuple[RuleResult, ...]
+    profile: Profile = Profile()
 
     def as_json(self) -> dict:
         """The verdict as it is kept beside the load; it holds counts, never a value."""
@@ -82,10 +138,12 @@ class Verdict:
             "rules": [
                 {
                     "name": result.rule.name,
+                    "family": result.rule.family,
                     "severity": result.rule.severity.value,
                     "column": result.rule.column,
                     "broken": result.broken,
                 }
                 for result in self.results
             ],
+            "profile": self.profile.as_json(),
         }

@@ -103,7 +103,7 @@ def changes(
         # Pipedrive's notes name no offset and mean UTC; the machine's own zone must not matter.
         db.execute("set timezone = 'UTC'")
         answered = Path(folder) / "answered.parquet"
-        read = _stage(reading, answered)
+        read, present = _stage(reading, answered)
         _compare(db, table, reading, answered, lake, source, is_demo=is_demo)
         deleted = _count(db, "gone")
         # Of the whole table: one invoice may well lose most of its lines.
@@ -135,6 +135,7 @@ def changes(
                     "read": read,
                     "unchanged": _count(db, "newest_answered") - changed,
                     "deleted": deleted,
+                    "columns": sorted(present),
                 },
             )
         yield Changes(batch, newest)
@@ -201,8 +202,12 @@ def _number(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
-def _stage(reading: Reading, path: Path) -> int:
+def _stage(reading: Reading, path: Path) -> tuple[int, set[str]]:
+    """Write the answer's records as rows; how many there are, and the columns any of them had."""
     names = [column.name for column in reading.table.columns]
+    never = {
+        column.name: (column.path or column.name).split(".") for column in reading.table.columns
+    }
     schema = pa.schema([(name, pa.string()) for name in (*names, "_extra")] + [("_n", pa.int64())])
     read, rows = 0, []
 
@@ -213,11 +218,21 @@ def _stage(reading: Reading, path: Path) -> int:
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for record in reading.records:
             read += 1
+            for name in [name for name, way in never.items() if _is_there(record, way)]:
+                del never[name]
             rows.append(as_row(reading.table, record) | {"_n": read})
             if len(rows) == RECORDS_PER_CHUNK:
                 write()
         write()
-    return read
+    return read, set(names) - never.keys()
+
+
+def _is_there(record: object, path: list[str]) -> bool:
+    for name in path:
+        if not isinstance(record, Mapping) or name not in record:
+            return False
+        record = record[name]
+    return True
 
 
 def _compare(
@@ -272,8 +287,7 @@ def _register_known(
         for stage in ("accepted", "quarantine", "landed")
         for load in lake.loads(stage, source, table.name)
         if load.about["is_demo"] == is_demo and not (stage == "landed" and load.verdict)
-        for path in sorted(load.folder.glob("*.parquet"))
-        if path.name != "reasons.parquet"
+        for path in load.rows
     ]
     names = [column.name for column in table.columns] + ["_extra"]
     if not files:

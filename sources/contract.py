@@ -60,8 +60,9 @@ class Table:
     """One table of a source; `key` names the columns that tell two records apart.
 
     cursor names the column that says when a record was last changed (None: the vendor has none, so
-    that everything is read each time). Fields of a JSON record in `ignored` say nothing (links) and
-    are not kept.
+    that everything is read each time); dated_by, where there is no cursor, the column that says
+    when it happened. A later load replaces what an earlier one says of the same `unit` (default:
+    the key). Fields of a JSON record in `ignored` say nothing (links) and are not kept.
     """
 
     name: str
@@ -69,7 +70,19 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     cursor: str | None = None
+    dated_by: str | None = None
+    unit: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+
+    @property
+    def changed_by(self) -> str | None:
+        """The column whose newest value says how current the table is; None: there is none."""
+        return self.cursor or self.dated_by
+
+    @property
+    def replaced_by(self) -> tuple[str, ...]:
+        """The columns of which a later load with the same values replaces a record."""
+        return self.unit or self.key
 
 
 @dataclass(frozen=True)

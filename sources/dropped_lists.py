@@ -24,6 +24,9 @@ from sources.files import (
     FileProblem,
     Layout,
     checksum,
+    is_shown,
+    is_value,
+    names_shown,
     open_file,
     still_being_written,
 )
@@ -118,6 +121,7 @@ class DroppedList:
                 "delimiter": opened.delimiter,
                 "decimal_mark": decimal_mark,
                 "mapping": asdict(mapping),
+                "columns": sorted(mapping.columns),
             },
         )
 
@@ -133,6 +137,7 @@ class DroppedList:
         """The file, the mapping with the columns found by their headers, and the decimal mark."""
         opened = open_file(path, mapping.layout)
         _refuse_absent(opened, mapping)
+        _refuse_values(opened, mapping)
         mapping = replace(mapping, columns=self._matched(opened, mapping))
         self._refuse_incomplete(opened, mapping)
         numbers = [
@@ -177,16 +182,28 @@ class DroppedList:
                 opened.path.name,
                 f"has no column for {', '.join(wanted)}",
                 f"rename it in the file, or write 'columns:' and below it '{missing[0]}: <your "
-                f"header>' into {DEFAULT_MAPPING}; the file's columns are: "
-                + ", ".join(opened.header),
+                f"header>' into {DEFAULT_MAPPING}; " + self._columns_of(opened, mapping),
                 line=opened.layout.header_row,
             )
+
+    def _columns_of(self, opened: DroppedFile, mapping: Mapping) -> str:
+        """The file's columns in words; where none is known the line may hold a person's row."""
+        known = {spelling for name in self.spellings for spelling in self._known(name)}
+        found = [header for header in opened.header if _letters(header) in known]
+        found += mapping.named.values()
+        if not found:
+            return (
+                f"none of the {len(opened.header)} columns' names in this line is known: if it "
+                "is a row, put the header above it"
+            )
+        return f"the file's columns are: {names_shown(opened.header, found)}"
 
     def _with_near_miss(self, name: str, opened: DroppedFile, mapping: Mapping) -> str:
         headers = {_letters(header): header for header in _unnamed(opened, mapping)}
         for spelling in self._known(name):
             for near in difflib.get_close_matches(spelling, headers, n=1, cutoff=0.75):
-                return f"'{name}' (did you mean '{headers[near]}'?)"
+                if is_shown(headers[near], opened.header):
+                    return f"'{name}' (did you mean '{headers[near]}'?)"
         return f"'{name}'"
 
     def _known(self, name: str) -> tuple[str, ...]:
@@ -325,7 +342,7 @@ def refuse_unknown(file: str, what: str, given: Iterable[str], known: Collection
             near = difflib.get_close_matches(str(name), sorted(known), n=1)
             raise FileProblem(
                 file,
-                f"has an unknown {what} '{name}'{_did_you_mean(near)}",
+                f"has an unknown {what} '{names_shown([str(name)])}'{_did_you_mean(near)}",
                 f"known are: {', '.join(sorted(known))}",
             )
 
@@ -339,14 +356,32 @@ def require(file: str, holds: bool, problem: str, remedy: str) -> None:
 def _refuse_absent(opened: DroppedFile, mapping: Mapping) -> None:
     for name, header in mapping.named.items():
         if header not in opened.header:
-            near = difflib.get_close_matches(header, opened.header, n=1)
+            is_named = is_shown(header, opened.header)
+            near = [
+                other
+                for other in difflib.get_close_matches(header, opened.header, n=1)
+                if is_shown(other, opened.header)
+            ]
             raise FileProblem(
                 opened.path.name,
-                f"has no column '{header}', which the mapping names for '{name}'"
-                + _did_you_mean(near),
-                f"correct the mapping; the file's columns are: {', '.join(opened.header)}",
+                f"has no column '{header if is_named else '…'}', which the mapping names for "
+                f"'{name}'" + _did_you_mean(near),
+                "correct the mapping; the file's columns are: "
+                + names_shown(opened.header, set(mapping.named.values()) & set(opened.header)),
                 line=opened.layout.header_row,
-                column=header,
+                column=header if is_named else None,
+            )
+
+
+def _refuse_values(opened: DroppedFile, mapping: Mapping) -> None:
+    """Refuse a row that was mapped as if it were the header; its fields would be kept as names."""
+    for name, header in mapping.named.items():
+        if is_value(header):
+            raise FileProblem(
+                opened.path.name,
+                f"what the mapping names for '{name}' reads like a value, not like a column's name",
+                "put a line with the columns' names above the first row, and those in the mapping",
+                line=opened.layout.header_row,
             )
 
 

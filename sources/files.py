@@ -81,8 +81,13 @@ NO_LEASES_HERE = {
     errno.EOPNOTSUPP,
 }
 DECIMAL_COMMA = re.compile(r"[^\d,]*[\d.]+,\d+[^\d,]*")
+# No telephone number, nor a text with a number in it.
+A_NUMBER = re.compile(r"[-\s]*(?:0|[1-9][\d\s'’]*)?[.,][\d.,\s'’]*[-\s%€$]*|[\d.,]*[eE][+-]?\d+")
 LINE_END = re.compile(r"\r\n|\r|\n")
 ZEROS = re.compile(r"0{2,}")
+# What a row has and a header has not: an e-mail address, a day, a postcode, a telephone number.
+# Some programs number their columns.
+A_VALUE = re.compile(r".*@.*|(?!\d{1,3}$)[\W_]*\d[\d\W_]*", re.DOTALL)
 NEVER_CLOSED = "the quote opened in this line is never closed"
 
 _LEAD, _TAIL = r"^[^0-9.,]*", r"(?:[eE][+-]?\d+)?[^0-9.,]*$"
@@ -216,12 +221,11 @@ class DroppedFile:
     def _proven_mark(self, columns: tuple[str, ...]) -> str:
         for column in columns:
             if column not in self.header:
-                has = ", ".join(self.header)
                 raise FileProblem(
                     self.path.name,
-                    f"no such column; it has {has}",
+                    f"no such column; it has {names_shown(self.header)}",
                     "mend the mapping",
-                    column=column,
+                    column=column if is_shown(column, self.header) else None,
                 )
         counts: Counter[str] = Counter()
         first: dict[str, tuple[int, str, str]] = {}
@@ -252,7 +256,12 @@ class DroppedFile:
             return "."
         line, column, value = first[odd]
         raise FileProblem(
-            self.path.name, problem, STATE_MARK, line=line, column=column, value=value
+            self.path.name,
+            problem,
+            STATE_MARK,
+            line=line,
+            column=column if is_shown(column, self.header) else None,
+            value=value if A_NUMBER.fullmatch(value) else None,
         )
 
     def _tables(self, rows: int, mark: str | None) -> Iterator[pyarrow.Table]:
@@ -459,6 +468,33 @@ def _refuse_old_office_file(path: Path) -> None:
     raise FileProblem(path.name, problem, "save it as Excel workbook (.xlsx), without password")
 
 
+# --- what of a header may be said
+
+
+def is_value(name: str) -> bool:
+    """Whether a name in a header reads like a value of a row."""
+    return A_VALUE.fullmatch(name) is not None
+
+
+def is_shown(name: str, header: Sequence[str]) -> bool:
+    """Whether a message may hold a name: the line is a header, and this no first and last name."""
+    words = re.split(r"[\s,]+", name.strip())
+    is_persons = len(words) > 1 and all(
+        word[:1].isupper() and word.replace("-", "").isalpha() for word in words
+    )
+    return not (is_persons or is_value(name) or any(map(is_value, header)))
+
+
+def names_shown(names: Sequence[str], known: Iterable[str] = ()) -> str:
+    """The names, as far as a message may hold them; those in `known` are the contract's own."""
+    known = set(known)
+    shown = [name for name in names if name in known or is_shown(name, names)]
+    hidden = len(names) - len(shown)
+    if hidden:
+        shown.append(f"{hidden} not shown, for they read like a person or a row")
+    return ", ".join(shown)
+
+
 # --- rows to tables
 
 
@@ -498,8 +534,9 @@ def _header(
             problem = f"column {n} has a name that is kept for this project's own columns"
             raise FileProblem(path.name, problem, "rename it", line=line, column=name)
         if name in places:
-            problem = f"two columns have this name, number {places[name]} and number {n}"
-            raise FileProblem(path.name, problem, "rename one", line=line, column=name)
+            problem = f"two columns have one name, number {places[name]} and number {n}"
+            shown = name if is_shown(name, names) else None
+            raise FileProblem(path.name, problem, "rename one", line=line, column=shown)
         places[name] = n
     return tuple(names)
 
@@ -578,12 +615,12 @@ def _table(
                 "a cell of more than 1 MiB",
                 "shorten it, or check the quotes around it",
                 line=lines[pc.index(too_long, True).as_py()].as_py(),
-                column=name,
+                column=name if is_shown(name, header) else None,
             )
         has_nul = pc.match_substring(column, "\0")
         if pc.any(has_nul).as_py():
             for n in pc.indices_nonzero(pc.fill_null(has_nul, False)).to_pylist():
-                spoilt.setdefault(n, f"NUL character in column {name}")
+                spoilt.setdefault(n, f"NUL character in column {names_shown([name])}")
     for n, defect in spoilt.items():
         defects.setdefault(n, (defect, _json(column[n].as_py() for column in columns)))
     notes = [[None] * len(lines), [None] * len(lines)]
@@ -949,7 +986,8 @@ def _workbook(path: Path) -> Iterator[openpyxl.Workbook]:
         raise
     # openpyxl lets through whatever it stumbles over in a wrong part, from KeyError to ParseError.
     except Exception as error:
-        problem = f"the workbook is damaged ({type(error).__name__}: {error})"
+        # Its text may quote a cell.
+        problem = f"the workbook is damaged ({type(error).__name__})"
         remedy = "open it in Excel and save it again"
         raise FileProblem(path.name, problem, remedy) from error
 
@@ -959,7 +997,7 @@ def _sheet(path: Path, stated: str | None) -> str:
         names = [sheet.title for sheet in book.worksheets]
         if stated is not None:
             if stated not in names:
-                problem = f"no sheet is called {stated!r}; there are {', '.join(names)}"
+                problem = f"no sheet is called as stated; there are {names_shown(names)}"
                 raise FileProblem(path.name, problem, "mend sheet: in the mapping")
             return stated
         filled = []
@@ -973,7 +1011,7 @@ def _sheet(path: Path, stated: str | None) -> str:
         problem = "no visible sheet holds anything"
         raise FileProblem(path.name, problem, "export it again, or state sheet: in the mapping")
     if len(filled) > 1:
-        problem = f"several sheets hold data: {', '.join(filled)}"
+        problem = f"several sheets hold data: {names_shown(filled)}"
         raise FileProblem(path.name, problem, "state sheet: in the mapping")
     return filled[0]
 
@@ -1061,7 +1099,8 @@ def _parquet(path: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
         with pyarrow.parquet.ParquetFile(path) as file:
             yield file
     except (pyarrow.ArrowException, OSError) as error:
-        problem = f"the Parquet file is damaged ({error})"
+        # Its text may quote a value.
+        problem = f"the Parquet file is damaged ({type(error).__name__})"
         raise FileProblem(path.name, problem, "write or transfer it again") from error
 
 

@@ -6,6 +6,7 @@ is not known here, nor what makes a row good or bad.
 
     lake/landed/<source>/<table>/<load_id>/      part-*.parquet  load.json  (verdict.json)
     lake/accepted/<source>/<table>/<load_id>/    part-*.parquet  load.json  verdict.json
+                                                 findings.parquet: let in, but to be looked at
     lake/quarantine/<source>/<table>/<load_id>/  rows.parquet  reasons.parquet  load.json
     lake/withdrawn/<source>/<table>/<load_id>/   a refused load whose file was mended or taken away
 """
@@ -33,6 +34,8 @@ ROWS_PER_PART = 1_000_000
 SECONDS_BETWEEN_REPORTS = 2.0
 LOAD_FORMAT = 1
 STAGES = ("landed", "accepted", "quarantine", "withdrawn")
+# In load.json of a load that was accepted and waits for the gate once more.
+_REJOINED = "is_rejoined"
 
 _TECHNICAL_TYPES = {
     "_extra": pa.string(),
@@ -67,6 +70,11 @@ class Load:
     def parts(self) -> list[Path]:
         """The Parquet files of this load, in order."""
         return sorted(self.folder.glob("part-*.parquet"))
+
+    @property
+    def rows(self) -> list[Path]:
+        """The Parquet files that hold rows of this load, in whichever stage it is."""
+        return [*self.parts, *self.folder.glob("rows.parquet")]
 
     @property
     def verdict(self) -> dict | None:
@@ -165,13 +173,34 @@ class Lake:
             self._commit("quarantine", source, table, load_id) as quarantined_rows,
         ):
             yield accepted_rows, quarantined_rows
-            write_json(accepted_rows / "load.json", load.about)
-            write_json(quarantined_rows / "load.json", load.about)
+            about = {name: said for name, said in load.about.items() if name != _REJOINED}
+            write_json(accepted_rows / "load.json", about)
+            write_json(quarantined_rows / "load.json", about)
         _discard(load.folder)
 
     def refuse(self, load: Load, verdict: dict) -> None:
         """Keep a load that is not let in where it landed, with the verdict beside it."""
         write_json(load.folder / "verdict.json", verdict)
+
+    def rejoin(self, load: Load) -> Load:
+        """Put all rows of an accepted load back before the gate; until then it counts as it is.
+
+        The landed copy is committed in one step and marked, so that a crash leaves either the load
+        as it was or one that the next run judges anew.
+        """
+        source, table, load_id = load.about["source"], load.about["table"], load.load_id
+        quarantined = self.folder("quarantine", source, table) / load_id
+        with self._commit("landed", source, table, load_id) as folder:
+            for number, path in enumerate([*load.parts, *quarantined.glob("rows.parquet")]):
+                shutil.copyfile(path, folder / f"part-{number:05d}.parquet")
+            write_json(folder / "load.json", {**load.about, _REJOINED: True})
+        landed = self.folder("landed", source, table) / load_id
+        return Load(landed, json.loads((landed / "load.json").read_text()))
+
+    def drop_rejoined(self, load: Load) -> None:
+        """Take a load that was put back before the gate away again: it counts as it did."""
+        if load.about.get(_REJOINED):
+            _discard(load.folder)
 
     def withdraw(self, load: Load) -> None:
         """Set a refused load aside: it waits for the gate no longer, and none of it is deleted."""
@@ -185,7 +214,7 @@ class Lake:
         settled = {load.load_id for load in self.loads("accepted", source, table)}
         waiting = []
         for load in self.loads("landed", source, table):
-            if load.load_id in settled:
+            if load.load_id in settled and not load.about.get(_REJOINED):
                 # Killed after both commits and before the landed copy went: that is all to do.
                 _discard(load.folder)
             else:

@@ -1,16 +1,16 @@
-"""The rules that follow from a table's contract. A table with rules of its own has its own module.
+"""The rules that follow from a table's contract. Rules of a table's own stand in `written_out`.
 
 The table arrives as an argument (a `Table` of the sources); this room does not know where from.
 """
 
 from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
 from typing import Protocol
 
 from quality.rules import Rule, Severity, Suite
+from quality.thresholds import Thresholds
 
 FLAGS = ("true", "false", "1", "0", "ja", "nein", "yes", "no", "x")
-# A handful of bad rows in a small nightly load is no reason to refuse the good ones.
-BAD_ROWS_ALWAYS_ALLOWED = 20
 
 _READABLE = {
     "decimal": ("is_a_number", "read_number({text}, _decimal_mark)", "a number such as 1234.56"),
@@ -26,6 +26,8 @@ _READABLE = {
     "json": ("is_json", "nullif(json_valid({text}), false)", "a JSON list or object"),
 }
 _SEEN_BY_MANY = ("email", "phone")
+# Its own number, such as a line's place in a file, is no number to correct anything by.
+_TECHNICAL = "_"
 
 
 class ContractColumn(Protocol):
@@ -45,13 +47,26 @@ class ContractTable(Protocol):
     name: str
     columns: tuple[ContractColumn, ...]
     key: tuple[str, ...]
+    changed_by: str | None
+    replaced_by: tuple[str, ...]
 
 
-def suite(source: str, table: ContractTable) -> Suite:
-    """Rules on presence, form, choices and patterns, and one on the key."""
+FITS_THE_HEADER = Rule(
+    name="every_row_fits_the_header",
+    column="_defect",
+    looks_at="_defect",
+    must="be_absent",
+    family="format",
+    harm="The values of a row that does not fit stand under the wrong headers.",
+    remedy="Mend the row in the source and export it again; _extra holds its raw text.",
+)
+
+
+def suite(source: str, table: ContractTable, thresholds: Thresholds, *, pulled_on: date) -> Suite:
+    """Rules on presence, form, choices, patterns and plausible days, and one on the key."""
     prepared = {}
     for column in table.columns:
-        text = f"nullif(trim({column.name}), '')"
+        text = written(column.name)
         prepared[f"{column.name}_text"] = text
         if column.kind in _READABLE:
             _, reading, _ = _READABLE[column.kind]
@@ -60,32 +75,88 @@ def suite(source: str, table: ContractTable) -> Suite:
             )
     keys = ", ".join(table.key)
     prepared["copy_number"] = f"row_number() over (partition by {keys} order by _row)"
+    rules = [FITS_THE_HEADER, *(rule for column in table.columns for rule in _rules(column))]
+    newest = None
+    if table.changed_by:
+        moment = read_moment(column_named(table, table.changed_by))
+        prepared["changed_at"] = moment
+        rules.append(plausible_day(table.changed_by, "changed_at", thresholds, pulled_on))
+        newest = moment
+    rules.append(
+        Rule(
+            name="record_stands_only_once",
+            column=table.key[-1],
+            looks_at="copy_number",
+            must="be_between",
+            most=1,
+            severity=Severity.WARN,
+            harm="Of two records with one key only the last one counts.",
+            remedy="Remove the older of the two records in the source.",
+        )
+    )
     return Suite(
         source=source,
         table=table.name,
+        rules=tuple(rules),
+        thresholds=thresholds,
         prepared=prepared,
-        rules=(
-            Rule(
-                name="every_row_fits_the_header",
-                column="_defect",
-                looks_at="_defect",
-                must="be_absent",
-                harm="The values of a row that does not fit stand under the wrong headers.",
-                remedy="Mend the row in the source and export it again; _extra holds its raw text.",
-            ),
-            *(rule for column in table.columns for rule in _rules(column)),
-            Rule(
-                name="record_stands_only_once",
-                column=table.key[-1],
-                looks_at="copy_number",
-                must="be_between",
-                most=1,
-                severity=Severity.WARN,
-                harm="Of two records with one key only the last one counts.",
-                remedy="Remove the older of the two records in the source.",
-            ),
-        ),
-        bad_rows_always_allowed=BAD_ROWS_ALWAYS_ALLOWED,
+        key=record_key(table),
+        counted=counted(table),
+        newest=newest,
+    )
+
+
+def written(column: str) -> str:
+    """The text of a column, null where there is none to read."""
+    return f"nullif(trim({column}), '')"
+
+
+def read_moment(column: ContractColumn) -> str:
+    """When a date or timestamp column says it was: a timestamp without zone, in UTC."""
+    if column.kind == "date":
+        return f"read_day({column.name}, _date_order)::timestamp"
+    return f"(read_moment({written(column.name)}) at time zone 'UTC')"
+
+
+def column_named(table: ContractTable, name: str) -> ContractColumn:
+    """The column of that name. Raises KeyError where the contract has none."""
+    for column in table.columns:
+        if column.name == name:
+            return column
+    raise KeyError(f"{table.name}.{name}")
+
+
+def record_key(table: ContractTable) -> tuple[str, ...]:
+    """The columns that name a record to the person who has to correct it."""
+    return tuple(name for name in table.replaced_by if not name.startswith(_TECHNICAL))
+
+
+def counted(table: ContractTable) -> dict[str, str]:
+    """What is counted of a load to see whether it looks as usual: filled columns and choices."""
+    conditions = {
+        f"{column.name} is filled": f"{written(column.name)} is not null"
+        for column in table.columns
+    }
+    for column in table.columns:
+        for choice in column.choices:
+            escaped = choice.replace("'", "''")
+            conditions[f"{column.name} is {choice}"] = f"{written(column.name)} = '{escaped}'"
+    return conditions
+
+
+def plausible_day(column: str, looks_at: str, thresholds: Thresholds, pulled_on: date) -> Rule:
+    """No day before the first plausible one, none in the future."""
+    last = pulled_on + timedelta(days=thresholds.days_in_the_future)
+    return Rule(
+        name=f"{column}_is_plausible",
+        column=column,
+        looks_at=looks_at,
+        must="be_between",
+        least=thresholds.first_plausible_day,
+        most=datetime.combine(last, time.max),
+        harm="A day in the future makes what is silent look active, and hides later changes.",
+        remedy=f"Correct {column}: it must lie between {thresholds.first_plausible_day} and the "
+        "day of the export.",
     )
 
 
@@ -107,6 +178,7 @@ def _rules(column: ContractColumn) -> Iterator[Rule]:
             column=column.name,
             looks_at=f"{column.name}_unreadable",
             must="be_absent",
+            family="format",
             harm="A value that cannot be read would count as nothing.",
             remedy=f"Write {form} in the source.",
         )
@@ -127,6 +199,7 @@ def _rules(column: ContractColumn) -> Iterator[Rule]:
             looks_at=f"{column.name}_text",
             must="match",
             pattern=f"^(?:{column.pattern})$",
+            family="format",
             # A mistyped address spoils the address, not the record it stands in.
             severity=Severity.WARN if column.personal in _SEEN_BY_MANY else Severity.QUARANTINE,
             harm="What has another form than the vendor promises often means something else.",

@@ -1,11 +1,16 @@
 """The rules of the sales list. How they are evaluated is not known here."""
 
-from datetime import date, timedelta
+from datetime import date
 
 from quality.rules import Rule, Severity, Suite
-
-FIRST_PLAUSIBLE_DAY = date(1990, 1, 1)
-LARGEST_PLAUSIBLE_AMOUNT = 1e12
+from quality.suites.contract import (
+    FITS_THE_HEADER,
+    ContractTable,
+    counted,
+    plausible_day,
+    record_key,
+)
+from quality.thresholds import Thresholds
 
 _NUMBERS = ("quantity", "unit_price", "amount")
 
@@ -37,46 +42,37 @@ _PREPARED = {
 }
 
 
-def suite(*, pulled_on: date) -> Suite:
+def suite(table: ContractTable, thresholds: Thresholds, *, pulled_on: date) -> Suite:
     """The suite for loads pulled on a day."""
+    largest = thresholds.largest_plausible_amount
     return Suite(
         source="sales_list",
         table="lines",
+        thresholds=thresholds,
         prepared=_PREPARED,
+        key=record_key(table),
+        counted=counted(table),
+        newest="invoiced_on",
         rules=(
-            Rule(
-                name="every_row_fits_the_header",
-                column="_defect",
-                looks_at="_defect",
-                must="be_absent",
-                harm="The values of a row that does not fit stand under the wrong headers.",
-                remedy="Mend the row in the source and export it again; _extra holds its raw text.",
-            ),
+            FITS_THE_HEADER,
             Rule(
                 name="date_is_a_calendar_day",
                 column="date",
                 looks_at="invoiced_on",
                 must="be_present",
+                family="format",
                 harm="A sale without a day belongs to no period and moves every deadline.",
                 remedy="Write a day that exists, such as 31.12.2025 or 2025-12-31; for dates with "
                 "slashes state date_order: dmy or mdy in the mapping.",
             ),
-            Rule(
-                name="date_is_plausible",
-                column="date",
-                looks_at="invoiced_on",
-                must="be_between",
-                least=FIRST_PLAUSIBLE_DAY,
-                most=pulled_on + timedelta(days=1),
-                harm="A sale in the future makes a silent customer look active.",
-                remedy=f"Correct the date: it must lie between {FIRST_PLAUSIBLE_DAY} and tomorrow.",
-            ),
+            plausible_day("date", "invoiced_on", thresholds, pulled_on),
             *(
                 Rule(
                     name=f"{name}_is_a_number",
                     column=name,
                     looks_at=f"{name}_unreadable",
                     must="be_absent",
+                    family="format",
                     harm="A number that cannot be read would count as nothing.",
                     remedy="Write digits with the decimal mark of the file; if the whole column "
                     "is refused, state decimal_mark in the mapping.",
@@ -96,10 +92,10 @@ def suite(*, pulled_on: date) -> Suite:
                 column="unit_price",
                 looks_at="line_amount",
                 must="be_between",
-                least=-LARGEST_PLAUSIBLE_AMOUNT,
-                most=LARGEST_PLAUSIBLE_AMOUNT,
+                least=-largest,
+                most=largest,
                 harm="One slipped decimal mark outweighs all other customers.",
-                remedy="Correct quantity and price: a line of a trillion is no sale.",
+                remedy=f"Correct quantity and price: no line amounts to {largest:,.0f}.",
             ),
             *_sign_rules(),
             Rule(
@@ -108,6 +104,7 @@ def suite(*, pulled_on: date) -> Suite:
                 looks_at="currency",
                 must="match",
                 pattern=r"^\s*[A-Za-z]{3}\s*$",
+                family="format",
                 harm="An amount in a currency nobody knows cannot be converted.",
                 remedy="Write the ISO 4217 code, such as EUR or CHF.",
             ),
@@ -145,6 +142,7 @@ def suite(*, pulled_on: date) -> Suite:
                 looks_at="email",
                 must="match",
                 pattern=r"^\s*[^@\s]+@[^@\s]+\.[^@\s.]{2,}\s*$",
+                family="format",
                 severity=Severity.WARN,
                 harm="Nobody can be written to, and records of one customer do not meet.",
                 remedy="Correct the address in the source.",

@@ -132,6 +132,8 @@ BOOKINGS = Table(
     name="bookings",
     grain="One row per booking of an exported batch (Buchungsstapel).",
     key=("batch_key", "position"),
+    dated_by="booked_on",
+    unit=("batch_key",),
     columns=(
         Column(
             "batch_key",

@@ -161,6 +161,7 @@ VOUCHERS = Table(
     grain="One row per invoice, credit note and down payment invoice, drafts included, and per "
     "sales voucher that was booked without being written here.",
     key=("id",),
+    dated_by="updated_date",
     columns=(
         Column("id", "Id of the voucher (UUID).", required=True),
         Column(

@@ -28,6 +28,8 @@ LINES = Table(
     name="lines",
     grain="One row per line of an invoice or credit note, as it stands in the dropped file.",
     key=("_load_id", "_row"),
+    dated_by="date",
+    unit=("invoice_number",),
     columns=(
         Column("date", "Date of the invoice or credit note.", kind="date", required=True),
         Column("invoice_number", "Number of the invoice or credit note."),

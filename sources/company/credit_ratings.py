@@ -10,6 +10,7 @@ RATINGS = Table(
     name="ratings",
     grain="One row per report of a bureau about a customer.",
     key=("bureau", "customer_number", "vat_id", "rated_on"),
+    dated_by="rated_on",
     columns=(
         Column("customer_number", "Number of the customer, or its VAT id.", personal="id"),
         Column("vat_id", "VAT id of the customer, or its number.", personal="id"),

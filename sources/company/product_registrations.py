@@ -10,6 +10,7 @@ REGISTRATIONS = Table(
     name="registrations",
     grain="One row per form that was sent in.",
     key=("registration_id",),
+    dated_by="registered_at",
     columns=(
         Column("registration_id", "Number of the form.", required=True),
         Column("customer_number", "Number of the customer, where known.", personal="id"),

@@ -10,6 +10,7 @@ DAYS = Table(
     name="days",
     grain="One row per platform and day.",
     key=("platform", "day"),
+    dated_by="day",
     columns=(
         Column("platform", "Platform the figures come from.", required=True),
         Column("day", "Day the figures are about.", kind="date", required=True),

@@ -11,6 +11,7 @@ TICKETS = Table(
     name="tickets",
     grain="One row per complaint.",
     key=("ticket_id",),
+    dated_by="opened_at",
     columns=(
         Column("ticket_id", "Number of the ticket.", required=True),
         Column("customer_number", "Number of the customer in accounting.", personal="id"),

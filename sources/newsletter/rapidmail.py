@@ -17,6 +17,7 @@ RECIPIENTS = Table(
     name="recipients",
     grain="One row per e-mail address of the recipient list.",
     key=("email",),
+    dated_by="updated_at",
     columns=(
         Column("email", "E-mail address of the recipient.", required=True, personal="email"),
         Column(

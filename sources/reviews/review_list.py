@@ -10,6 +10,7 @@ REVIEWS = Table(
     name="reviews",
     grain="One row per review of a portal.",
     key=("platform", "review_id"),
+    dated_by="created_at",
     columns=(
         Column("platform", "Portal the review stands on.", required=True),
         Column("review_id", "Number of the review on its portal.", required=True),

@@ -22,6 +22,7 @@ intermediate/int_contacts_unioned
 intermediate/int_credit_notes_tied
 intermediate/int_credit_ratings_dated
 intermediate/int_crm_objections_versioned
+intermediate/int_cross_table_findings
 intermediate/int_customers_classified
 intermediate/int_customers_described
 intermediate/int_customers_purchased
@@ -66,12 +67,14 @@ intermediate/int_sales_lines_stacked
 intermediate/int_sales_lines_uncredited
 intermediate/int_service_contracts_stated
 intermediate/int_social_statistics_kept
+marts/cross_table_findings
 marts/customer_360
 marts/customer_identities
 marts/fct_invoice_lines
 marts/fct_invoices
 marts/load_reconciliation
 marts/quarantined_rows
+marts/source_scorecard
 marts/unmatched_records
 published/stammkunde
 raw_company/settings
@@ -109,6 +112,7 @@ raw_pipedrive/users
 raw_product_registrations/registrations
 raw_quality/loads
 raw_quality/quarantined_rows
+raw_quality/source_answers
 raw_rapidmail/recipients
 raw_review_list/reviews
 raw_sales_list/lines
@@ -116,6 +120,7 @@ raw_service_plan/contracts
 raw_social_statistics/days
 raw_ticket_list/tickets
 raw_trustpilot/reviews
+reports/data_quality
 rules/abc_classes
 rules/accounting_rules
 rules/accounting_sources
@@ -126,6 +131,7 @@ rules/complaint_priorities
 rules/complaint_stages
 rules/contact_rules
 rules/country_spellings
+rules/cross_table_rules
 rules/datev_account_ranges
 rules/datev_collective_accounts
 rules/datev_tax_keys
@@ -176,6 +182,7 @@ staging/stg_product_registrations__registration_versions
 staging/stg_product_registrations__registrations
 staging/stg_quality__loads
 staging/stg_quality__quarantined_rows
+staging/stg_quality__source_answers
 staging/stg_rapidmail__recipient_versions
 staging/stg_rapidmail__recipients
 staging/stg_review_list__reviews
@@ -231,22 +238,25 @@ def test_what_is_published_waits_for_every_mart(graph):
     assert parents == {key for key in graph.get_all_asset_keys() if key.path[0] == "marts"}
 
 
-def test_checks_are_sentences_that_say_the_harm(graph):
-    raw = [
-        graph.get(key)
-        for key in graph.asset_check_keys
-        if key.asset_key == dg.AssetKey(["raw_sales_list", "lines"])
-    ]
-    assert len(raw) > 15
-    for check in raw:
-        assert check.key.name.count("_") >= 2
-        assert check.description
-    blocking = {check.key.name for check in raw if check.blocking}
-    assert blocking == {
-        "everything_could_be_read",
-        "every_load_was_let_in",
-        "landed_rows_are_accepted_or_quarantined",
-    }
+def test_every_raw_table_has_the_same_checks_which_are_sentences_that_say_the_harm(graph):
+    tables = {key for key in graph.get_all_asset_keys() if key.path[0].startswith("raw_")}
+    registered = {key for key in tables if key.path[0] in ("raw_company", "raw_quality")}
+    for asset in tables - registered:
+        checks = [graph.get(key) for key in graph.asset_check_keys if key.asset_key == asset]
+        assert {check.key.name: bool(check.description) for check in checks} == {
+            "everything_could_be_read": True,
+            "every_load_was_let_in": True,
+            "landed_rows_are_accepted_or_quarantined": True,
+            "it_arrived_on_time": True,
+            "it_is_as_much_and_as_composed_as_usual": True,
+            "its_columns_and_forms_are_as_agreed": True,
+            "its_rows_are_valid": True,
+        }, asset
+        blocking = {check.key.name for check in checks if check.blocking}
+        everywhere = {"landed_rows_are_accepted_or_quarantined"}
+        required = {"everything_could_be_read", "every_load_was_let_in"}
+        accounting = {"raw_sales_list", "raw_lexware_office", "raw_datev"}
+        assert blocking == everywhere | (required if asset.path[0] in accounting else set()), asset
 
 
 def test_the_night_begins_at_two_in_berlin(definitions: dg.Definitions):
@@ -255,6 +265,12 @@ def test_the_night_begins_at_two_in_berlin(definitions: dg.Definitions):
     assert nightly.execution_timezone == "Europe/Berlin"
     assert nightly.default_status is dg.DefaultScheduleStatus.RUNNING
     assert nightly.job_name == "refresh_customer_360"
+
+
+def test_failed_checks_are_watched_for_from_the_start(definitions: dg.Definitions):
+    sensor = definitions.resolve_sensor_def("alert_on_failed_checks")
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    assert sensor.minimum_interval_seconds == 60
 
 
 def test_loading_the_definitions_is_cheap_and_needs_no_secret(tmp_path: Path):

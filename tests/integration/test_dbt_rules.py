@@ -15,6 +15,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipelines.findings import COLUMNS as FINDINGS
+from pipelines.warehouse import ANSWERS
 from sources.accounting.sales_list import LINES
 from sources.landing import landed_schema
 from sources.registry import SOURCES
@@ -47,11 +49,9 @@ def make_raw(db: duckdb.DuckDBPyConnection, *, as_of: date, currency: str) -> No
         "file varchar, checksum varchar, landed_rows bigint, accepted_rows bigint, "
         "quarantined_rows bigint, verdict varchar)"
     )
-    db.execute(
-        "create table raw_quality.quarantined_rows (source varchar, table_name varchar, "
-        "load_id varchar, file varchar, row_number bigint, column_name varchar, rule varchar, "
-        "harm varchar, remedy varchar, value varchar)"
-    )
+    for table, columns in (("quarantined_rows", FINDINGS), ("source_answers", ANSWERS)):
+        described = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        db.execute(f"create table raw_quality.{table} ({described})")
 
 
 def add_load(
@@ -144,12 +144,14 @@ def test_every_rule_holds_on_made_up_rows_and_no_sales_are_no_broken_build(empty
     counts = {name: rows[0][0] for name, rows in fingerprints(empty_warehouse).items()}
     assert counts == dict.fromkeys(
         [
+            "cross_table_findings",
             "customer_360",
             "customer_identities",
             "fct_invoice_lines",
             "fct_invoices",
             "load_reconciliation",
             "quarantined_rows",
+            "source_scorecard",
             "unmatched_records",
         ],
         0,

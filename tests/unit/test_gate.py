@@ -1,5 +1,6 @@
 """The gate: which rule a bad row breaks, and that every row goes to exactly one place."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -9,14 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quality.gate import MASK, judging
+from quality.gate import MASK, Arrival, judging
 from quality.rules import Severity, Suite, Verdict
-from quality.suites import sales_list
+from quality.suites.catalogue import suite_for
+from quality.thresholds import shipped
 from sources.accounting.sales_list import LINES
 from sources.landing import landed_schema
 
-SUITE = sales_list.suite(pulled_on=date(2026, 1, 1))
-MASKED = frozenset(column.name for column in LINES.columns if column.personal)
+SUITE = suite_for("sales_list", LINES, shipped(), pulled_on=date(2026, 1, 1))
+PERSONAL = {column.name: column.personal for column in LINES.columns if column.personal}
 SOUND = {
     "date": "01.02.2025",
     "invoice_number": "R1",
@@ -33,11 +35,18 @@ SOUND = {
 
 
 def lenient(suite: Suite) -> Suite:
-    return Suite(suite.source, suite.table, suite.rules, suite.prepared, 1.0)
+    return replace(suite, thresholds=replace(suite.thresholds, bad_rows_share=1.0))
 
 
-def judge(tmp_path: Path, rows: list[dict], suite: Suite = SUITE) -> tuple[Verdict, dict]:
-    """Judge rows and read back what was written: accepted, quarantined and reasons."""
+def judge(
+    tmp_path: Path,
+    rows: list[dict],
+    suite: Suite = SUITE,
+    arrival: Arrival | None = None,
+    *,
+    by_hand: bool = False,
+) -> tuple[Verdict, dict]:
+    """Judge rows and read back what was written: accepted, quarantined, reasons and findings."""
     schema = landed_schema(LINES)
     stamped = [
         {"_row": number, "_load_id": "1", "_pulled_at": datetime(2026, 1, 1, tzinfo=UTC), **row}
@@ -48,9 +57,9 @@ def judge(tmp_path: Path, rows: list[dict], suite: Suite = SUITE) -> tuple[Verdi
     accepted, quarantined = tmp_path / "accepted", tmp_path / "quarantined"
     accepted.mkdir(exist_ok=True)
     quarantined.mkdir(exist_ok=True)
-    with judging([landed], suite) as judgement:
+    with judging([landed], suite, arrival, is_let_in_by_hand=by_hand) as judgement:
         if judgement.verdict.is_let_in:
-            judgement.write(accepted, quarantined, masked=MASKED)
+            judgement.write(accepted, quarantined, personal=PERSONAL)
         verdict = judgement.verdict
     written = {
         name: pq.read_table(path).to_pylist() if path.exists() else None
@@ -58,6 +67,7 @@ def judge(tmp_path: Path, rows: list[dict], suite: Suite = SUITE) -> tuple[Verdi
             "accepted": accepted / "part-00000.parquet",
             "quarantined": quarantined / "rows.parquet",
             "reasons": quarantined / "reasons.parquet",
+            "findings": accepted / "findings.parquet",
         }.items()
     }
     return verdict, written
@@ -159,20 +169,16 @@ def test_a_row_that_breaks_two_rules_is_quarantined_once_with_two_reasons(tmp_pa
 
 
 def test_a_personal_value_is_never_shown_as_a_reason(tmp_path: Path):
-    masked_suite = Suite(
-        SUITE.source,
-        SUITE.table,
-        tuple(
-            rule
-            if rule.name != "email_looks_like_an_address"
-            else type(rule)(**{**vars(rule), "severity": Severity.QUARANTINE})
-            for rule in SUITE.rules
-        ),
-        SUITE.prepared,
-        1.0,
+    rules = tuple(
+        replace(rule, severity=Severity.QUARANTINE)
+        if rule.name == "email_looks_like_an_address"
+        else rule
+        for rule in SUITE.rules
     )
+    masked_suite = lenient(replace(SUITE, rules=rules, key=("invoice_number", "email")))
     _, written = judge(tmp_path, [SOUND | {"email": "secret person"}], masked_suite)
     assert [reason["value"] for reason in written["reasons"]] == [MASK]
+    assert [reason["record_key"] for reason in written["reasons"]] == [f"R1 / {MASK}"]
 
 
 def test_too_many_bad_rows_keep_the_whole_load_out(tmp_path: Path):
@@ -181,12 +187,57 @@ def test_too_many_bad_rows_keep_the_whole_load_out(tmp_path: Path):
     assert not verdict.is_let_in
     assert (verdict.accepted, verdict.quarantined) == (0, 0)
     assert "1 of 4 rows (25.0%)" in verdict.reasons[0]
-    assert written == {"accepted": None, "quarantined": None, "reasons": None}
+    assert written == dict.fromkeys(("accepted", "quarantined", "reasons", "findings"))
 
 
 def test_a_load_without_rows_is_not_let_in(tmp_path: Path):
     verdict, _ = judge(tmp_path, [])
     assert verdict.reasons == ("the load has no rows",)
+
+
+def test_a_doubtful_row_is_listed_beside_the_accepted_ones_without_its_value(tmp_path: Path):
+    _, written = judge(tmp_path, [SOUND, SOUND | {"email": "erika(at)example.com"}])
+    (finding,) = written["findings"]
+    assert finding["rule"] == "email_looks_like_an_address"
+    assert finding["family"] == "format"
+    assert (finding["row_number"], finding["record_key"], finding["value"]) == (3, "R1", None)
+
+
+def test_a_person_lets_a_refused_load_in_but_not_its_bad_rows(tmp_path: Path):
+    rows = [SOUND] * 3 + [SOUND | {"quantity": "zwei"}]
+    verdict, written = judge(tmp_path, rows, by_hand=True)
+    assert (verdict.is_let_in, verdict.accepted, verdict.quarantined) == (True, 3, 1)
+    assert [row["quantity"] for row in written["quarantined"]] == ["zwei"]
+
+
+def test_a_load_is_described_by_counts_and_never_by_a_value(tmp_path: Path):
+    rows = [
+        SOUND | {"_extra": '{"Filiale": "Nord", "erika@example.com": "1"}'},
+        SOUND | {"email": None, "date": "03.02.2025"},
+    ]
+    profile = judge(tmp_path, rows)[0].profile
+    assert profile.judged == 2
+    assert profile.counted["email is filled"] == 1
+    assert profile.counted["date is filled"] == 2
+    assert profile.newest_change == datetime(2025, 2, 3, tzinfo=UTC)
+    assert profile.outside == {"Filiale": 1, "(a name not shown)": 1}
+
+
+@pytest.mark.parametrize(
+    ("arrival", "reason"),
+    [
+        (Arrival(rows_before=100), "the last file of this name had 100"),
+        (Arrival(rows_before=49), None),
+        (Arrival(rows_before=8), None),
+        (Arrival(frozenset({"date"}), frozenset({"date", "email"})), "not in this one: email"),
+        (Arrival(frozenset({"date", "email"}), frozenset({"date"})), None),
+        (Arrival(None, frozenset({"date"})), None),
+    ],
+)
+def test_a_load_is_refused_that_is_cut_off_or_lost_a_column(tmp_path: Path, arrival, reason):
+    verdict, _ = judge(tmp_path, [SOUND] * 25, arrival=arrival)
+    assert verdict.is_let_in == (reason is None)
+    assert reason is None or reason in verdict.reasons[0]
 
 
 TEXTS = st.one_of(st.none(), st.text(max_size=8), st.sampled_from(["1", "-1", "1,5", "01.02.2025"]))

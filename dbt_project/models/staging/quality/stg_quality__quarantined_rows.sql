@@ -11,11 +11,14 @@ final as (
         load_id,
         file as file_name,
         row_number,
+        record_key,
         column_name,
         rule,
+        family,
         harm,
         remedy,
-        value
+        value,
+        is_open
     from quarantined_rows
 )
 
