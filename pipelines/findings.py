@@ -72,12 +72,16 @@ def register_findings(
     db.execute(f"create or replace temp table listed as {' union all '.join(selects)}")
     _register_later_units(db, table, loads, concerned, lake)
     same = " and ".join(f"u.{name} is not distinct from r.{name}" for name in table.replaced_by)
-    is_named = " or ".join(f"r.{name} is not null" for name in table.replaced_by)
+    must = {column.name for column in table.columns if column.required}
+    # Without the part of its number that every record has, nobody can say which one it is.
+    told = [f"r.{name} is not null" for name in table.replaced_by if name in must]
+    any_part = " or ".join(f"r.{name} is not null" for name in table.replaced_by)
+    is_named = " and ".join([f"({any_part})", *told])
     # Source, table and column names are the registry's; everything else is data of the lake.
     db.execute(
         "create or replace temp view findings as with replaced as ("
         "select distinct r.load_id, r._row from rows_listed r "
-        f"join units u on {same} where ({is_named}) and u.load_id > r.load_id) "
+        f"join units u on {same} where {is_named} and u.load_id > r.load_id) "
         f"select '{source.name}' as source, '{table.name}' as table_name, l.load_id, i.file, "
         f"{', '.join(f'l.{name}' for name in _LISTED)}, i.pulled_at as found_at, l.is_kept_out, "
         "not i.is_read_anew and p.load_id is null as is_open "

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from pipelines.settings import Settings
+from quality.expectations import RuleCouldNotBeJudged
 from quality.gate import Arrival, judging
-from quality.rules import Verdict
+from quality.rules import Suite, Verdict
 from quality.suites.catalogue import suite_for
 from sources.access import has_real_loads, is_demo, is_on, reached, reporting_currency
 from sources.contract import Pull, Source, SourceProblem, Table
@@ -187,6 +188,17 @@ def judge(
         settings.tolerance,
         pulled_on=date.fromisoformat(load.about["pulled_at"][:10]),
     )
+    try:
+        return _judge(load, table, lake, suite, by_hand)
+    except RuleCouldNotBeJudged as problem:
+        # One value that the library cannot take must not stop every later night.
+        reason = f"the rule {problem} could not be judged; correct {table.name} in the source"
+        verdict = Verdict(False, (reason,), load.about["rows"], 0, 0, ())
+        lake.refuse(load, verdict.as_json())
+        return verdict
+
+
+def _judge(load: Load, table: Table, lake: Lake, suite: Suite, by_hand: str | None) -> Verdict:
     personal = {column.name: column.personal for column in table.columns if column.personal}
     arrival = _arrival(load, lake.loads("accepted", load.about["source"], table.name))
     with judging(load.parts, suite, arrival, is_let_in_by_hand=by_hand is not None) as judgement:

@@ -168,7 +168,10 @@ def _read_company_file(home: Path, environment: Mapping[str, str]) -> Settings:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
-        raise SettingsProblem(f"{COMPANY_FILE} is no valid YAML: {error}") from error
+        # The line itself may hold a secret.
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise SettingsProblem(f"{COMPANY_FILE}{place}: this is no valid YAML") from None
     known = {
         "reporting_currency", "timezone", "as_of", "memory_limit", "demo_customers", "sources",
         "alerts", "quality",
@@ -330,8 +333,11 @@ def _refuse_unknown(content: object, known: set[str], place: str) -> None:
         if name not in known:
             near = difflib.get_close_matches(str(name), sorted(known), n=1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
+            # What is no word may be a secret in the wrong place.
+            is_word = near or re.fullmatch(r"[a-z_]{1,30}", str(name))
+            said = f" {name!r}" if is_word else ""
             raise SettingsProblem(
-                f"{place} has an unknown entry {name!r}{hint}; known are: "
+                f"{place} has an unknown entry{said}{hint}; known are: "
                 f"{', '.join(sorted(known)) or 'none'}"
             )
 

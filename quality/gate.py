@@ -23,8 +23,10 @@ MASK = "•••"
 
 # A key of this sort is a number of the source's; every other one could be a person's address.
 SHOWN_IN_KEYS = "id"
+# Of a row that does not fit the header any column may hold a person.
+_IS_SLIPPED = "(_defect is not null)"
 # Names of fields are no personal data, unless persons are what a list has columns of.
-_A_FIELDS_NAME = re.compile(r"[A-Za-zÄÖÜäöüß_$][\wÄÖÜäöüß$ .()/%-]{0,59}")
+_A_FIELDS_NAME = re.compile(r"(?:\d{1,3} )?[A-Za-zÄÖÜäöüß_$][\wÄÖÜäöüß$ .()/%-]{0,59}")
 _CAPITALISED = r"[A-ZÄÖÜ][^\W\d_]*(?:-[^\W\d_]+)*"
 _A_PERSONS_NAME = re.compile(rf"{_CAPITALISED}(?: +{_CAPITALISED})+")
 
@@ -73,12 +75,18 @@ create macro read_day(written, date_order) as case
     when regexp_full_match(trim(written), '\d{1,2}/\d{1,2}/\d{4}' || clock()) and date_order = 'mdy'
         then try_strptime(regexp_extract(trim(written), '^[\d/]+'), '%m/%d/%Y')
 end::date;
-create macro read_moment(written) as coalesce(
-    try_cast(trim(written) as timestamptz),
+create macro with_seconds(written) as regexp_replace(
+    trim(written), '^(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2})(Z|[+-]\d{2}:?\d{2})$', '\1:00\2');
+create macro any_moment(written) as coalesce(
+    try_cast(with_seconds(written) as timestamptz),
     try_strptime(
         trim(written), ['%d.%m.%Y %H:%M:%S', '%d.%m.%Y %H:%M', '%d.%m.%Y, %H:%M', '%d.%m.%Y']
     )::timestamptz
 );
+-- infinity and the year 10000 are moments to DuckDB and to nobody else.
+create macro read_moment(written) as case
+    when any_moment(written) between '0001-01-02' and '9999-12-30' then any_moment(written)
+end;
 """
 
 
@@ -301,13 +309,15 @@ def _findings(
 ) -> pa.Table:
     """One row per row and broken rule of a severity, with the value as written or its mask."""
     found = [FINDINGS_SCHEMA.empty_table()]
+    membership = "in" if severity is Severity.QUARANTINE else "not in"
     key = _shown_key(suite, personal)
     for position, rule in enumerate(suite.rules):
         if rule.severity is not severity:
             continue
         findings = db.execute(
             f"select _row, {key}, ?, ?, ?, ?, ?, {_shown_value(rule, personal)} from landed "
-            "where _row in (select _row from broken where rule_position = ?) order by _row",
+            "where _row in (select _row from broken where rule_position = ?) "
+            f"and _row {membership} (from quarantined_rows) order by _row",
             [rule.column, rule.name, rule.family, rule.harm, rule.remedy, position],
         ).to_arrow_table()
         found.append(findings.rename_columns(FINDINGS_SCHEMA.names).cast(FINDINGS_SCHEMA))
@@ -320,7 +330,9 @@ def _shown_value(rule: Rule, personal: Mapping[str, str]) -> str:
         return "null::varchar"
     if rule.column in personal:
         return f"case when {rule.column} is not null then '{MASK}' end"
-    return _unless_an_address(rule.column)
+    if rule.column == "_defect":
+        return rule.column
+    return f"case when {_IS_SLIPPED} then '{MASK}' else {_unless_an_address(rule.column)} end"
 
 
 def _shown_key(suite: Suite, personal: Mapping[str, str]) -> str:
@@ -330,7 +342,9 @@ def _shown_key(suite: Suite, personal: Mapping[str, str]) -> str:
         else f"case when {name} is not null then '{MASK}' end"
         for name in suite.key
     ]
-    return f"nullif(concat_ws(' / ', {', '.join(parts)}), '')" if parts else "null::varchar"
+    if not parts:
+        return "null::varchar"
+    return f"case when not {_IS_SLIPPED} then nullif(concat_ws(' / ', {', '.join(parts)}), '') end"
 
 
 def _unless_an_address(column: str) -> str:

@@ -34,12 +34,14 @@ class Limits:
     """When a reading is refused, and how far the next one reaches back.
 
     A loss is too large when it is more than `loss_share` of what was there and more than
-    `loss_rows` records. Changes are asked for from `overlap` before the newest one seen; after
-    `read_all_after` everything is read once, which finds silent deletions and late changes.
+    `loss_rows` records, or when a table of at least `smallest_table` comes back empty. Changes are
+    asked for from `overlap` before the newest one seen; after `read_all_after` everything is read
+    once, which finds silent deletions and late changes.
     """
 
     loss_share: float = 0.2
     loss_rows: int = 20
+    smallest_table: int = 5
     overlap: timedelta = timedelta(minutes=5)
     read_all_after: timedelta = timedelta(days=7)
 
@@ -108,7 +110,8 @@ def changes(
         deleted = _count(db, "gone")
         # Of the whole table: one invoice may well lose most of its lines.
         before = _count(db, "known_records")
-        if deleted > max(limits.loss_rows, limits.loss_share * before):
+        is_empty = reading.covers == "everything" and read == 0 and before >= limits.smallest_table
+        if is_empty or deleted > max(limits.loss_rows, limits.loss_share * before):
             raise TooMuchGone(
                 f"{source}.{table.name}: {deleted:,} of {before:,} records are gone at once; "
                 "nothing of this reading was taken. If they were really deleted, pull once with "

@@ -997,7 +997,8 @@ def _sheet(path: Path, stated: str | None) -> str:
         names = [sheet.title for sheet in book.worksheets]
         if stated is not None:
             if stated not in names:
-                problem = f"no sheet is called as stated; there are {names_shown(names)}"
+                said = f"{stated!r}" if is_shown(stated, ()) else "as stated"
+                problem = f"no sheet is called {said}; there are {names_shown(names)}"
                 raise FileProblem(path.name, problem, "mend sheet: in the mapping")
             return stated
         filled = []

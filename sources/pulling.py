@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -90,6 +91,7 @@ def _limits(context: Pull, *, accepts_deletions: bool) -> Limits:
     try:
         return Limits(
             loss_share=1.0 if accepts_deletions else float(given["largest_loss_percent"]) / 100,
+            smallest_table=sys.maxsize if accepts_deletions else Limits.smallest_table,
             overlap=timedelta(minutes=float(given["overlap_minutes"])),
             read_all_after=timedelta(days=float(given["read_all_after_days"])),
         )

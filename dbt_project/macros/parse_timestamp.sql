@@ -9,7 +9,10 @@
 {#- The forms the gate lets in (read_moment in quality/gate.py). -#}
 {% macro duckdb__parse_timestamp(text) -%}
     coalesce(
-        try_cast(trim({{ text }}) as timestamptz),
+        try_cast(regexp_replace(
+            trim({{ text }}),
+            '^(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2})(Z|[+-]\d{2}:?\d{2})$', '\1:00\2'
+        ) as timestamptz),
         cast(
             try_strptime(
                 trim({{ text }}),

@@ -74,7 +74,12 @@ def suite(source: str, table: ContractTable, thresholds: Thresholds, *, pulled_o
                 f"case when {reading.format(text=text)} is null then {text} end"
             )
     keys = ", ".join(table.key)
-    prepared["copy_number"] = f"row_number() over (partition by {keys} order by _row)"
+    # Two records of which nobody knows the number are two.
+    named = [f"{name} is not null" for name in table.key if _is_required(table, name)]
+    prepared["copy_number"] = (
+        f"case when {' and '.join(named) or 'true'} "
+        f"then row_number() over (partition by {keys} order by _row) end"
+    )
     rules = [FITS_THE_HEADER, *(rule for column in table.columns for rule in _rules(column))]
     newest = None
     if table.changed_by:
@@ -82,6 +87,10 @@ def suite(source: str, table: ContractTable, thresholds: Thresholds, *, pulled_o
         prepared["changed_at"] = moment
         rules.append(plausible_day(table.changed_by, "changed_at", thresholds, pulled_on))
         newest = moment
+    for column in table.columns:
+        if column.personal == "birthday":
+            prepared[f"{column.name}_day"] = f"read_day({column.name}, _date_order)::timestamp"
+            rules.append(_plausible_birthday(column.name, pulled_on))
     rules.append(
         Rule(
             name="record_stands_only_once",
@@ -104,6 +113,10 @@ def suite(source: str, table: ContractTable, thresholds: Thresholds, *, pulled_o
         counted=counted(table),
         newest=newest,
     )
+
+
+def _is_required(table: ContractTable, name: str) -> bool:
+    return any(column.name == name and column.required for column in table.columns)
 
 
 def written(column: str) -> str:
@@ -157,6 +170,21 @@ def plausible_day(column: str, looks_at: str, thresholds: Thresholds, pulled_on:
         harm="A day in the future makes what is silent look active, and hides later changes.",
         remedy=f"Correct {column}: it must lie between {thresholds.first_plausible_day} and the "
         "day of the export.",
+    )
+
+
+def _plausible_birthday(column: str, pulled_on: date) -> Rule:
+    return Rule(
+        name=f"{column}_is_plausible",
+        column=column,
+        looks_at=f"{column}_day",
+        must="be_between",
+        # Forms write 1 January 1900 where nothing was filled in.
+        least=date(1900, 1, 2),
+        most=pulled_on,
+        severity=Severity.WARN,
+        harm="Somebody would be congratulated on a day that is not theirs.",
+        remedy=f"Correct or clear {column} in the source.",
     )
 
 

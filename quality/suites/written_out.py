@@ -15,12 +15,16 @@ _LATE_OR_EARLY = "Payment morale is counted from the due day: every payment woul
 
 @dataclass(frozen=True)
 class Order:
-    """Of two columns of a row, one says a moment that cannot lie before the other's."""
+    """Of two columns of a row, one says a moment that cannot lie before the other's.
+
+    where narrows it to the rows that count at all, as a DuckDB condition.
+    """
 
     sentence: str
     later: str
     earlier: str
     harm: str
+    where: str = "true"
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,13 @@ class Bounds:
 
 _ORDERS = {
     "lexware_office.vouchers": (
-        Order("due_date_is_not_before_voucher_date", "due_date", "voucher_date", _LATE_OR_EARLY),
+        Order(
+            "due_date_is_not_before_voucher_date",
+            "due_date",
+            "voucher_date",
+            _LATE_OR_EARLY,
+            where="voucher_status not in ('draft', 'voided')",
+        ),
     ),
     "datev.bookings": (
         Order("due_on_is_not_before_booked_on", "due_on", "booked_on", _LATE_OR_EARLY),
@@ -118,7 +128,9 @@ def with_own_rules(suite: Suite, table: ContractTable) -> Suite:
         later, earlier = (
             read_moment(column_named(table, name)) for name in (order.later, order.earlier)
         )
-        prepared[f"{order.sentence}_seconds"] = f"epoch({later}) - epoch({earlier})"
+        prepared[f"{order.sentence}_seconds"] = (
+            f"case when {order.where} then epoch({later}) - epoch({earlier}) end"
+        )
         rules.append(
             Rule(
                 name=order.sentence,

@@ -378,7 +378,7 @@ def _opened(name: str, content: bytes) -> _Opened:
     # ends within one, so that a quote left open spoils its own line only.
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     fields = _fields(lines[0])
-    if fields is None or fields[0] not in ("EXTF", "DTVF") or len(fields) < FEWEST_HEADER_FIELDS:
+    if not fields or fields[0] not in ("EXTF", "DTVF") or len(fields) < FEWEST_HEADER_FIELDS:
         problem = "does not begin with a DATEV header (EXTF)"
         raise FileProblem(name, problem, f"{AGAIN}, in DATEV format with its header", line=1)
     category = _CATEGORIES.get(fields[2])

@@ -490,7 +490,7 @@ def test_a_withdrawal_with_an_implausible_day_never_waits(company: Company, day:
     company.drop(RECIPIENTS, "b.csv", RECIPIENT_HEADER, f"p1@example.com;deleted;{day}")
     night = company.night(RECIPIENTS)
     assert (night.table.accepted, night.table.quarantined, night.red) == (1, 0, {"errors"})
-    assert "updated_at_is_plausible: 1 rows let in and counted." in night.sentences("errors")
+    assert "updated_at_is_plausible: 1 row let in and counted." in night.sentences("errors")
     assert company.rows(RECIPIENTS, "status")[-1] == "deleted"
     assert night.stands.to_correct == 0
     assert "p1@example.com" not in str(night.run.as_json())
@@ -633,7 +633,7 @@ def test_a_new_column_of_the_sales_list_is_let_in(shop: Company):
     shop.drop(SALES, "sales_2025-04.csv", f"{SALES_HEADER};Lager", f"{sale(99)};Nord")
     night = shop.night(SALES)
     assert (night.run.succeeded, night.red) == (True, {"format"})
-    assert "Lager (1 rows)" in night.sentences("format")
+    assert "Lager (1 row)" in night.sentences("format")
 
 
 def test_invoices_without_a_number_do_not_correct_each_other(shop: Company):
@@ -929,3 +929,45 @@ def test_a_vendor_that_falls_silent_turns_reliability_red(company: Company, vend
     night = asked(company, vendor, "deals", deals(30))
     assert (night.table.landed, night.run.succeeded, night.red) == (0, True, {"reliability"})
     assert "no row arrived" in night.sentences("reliability")
+
+
+@pytest.mark.parametrize("opened", ["10000-01-01 00:00:00", "99999-01-01", "infinity"])
+def test_a_moment_that_no_calendar_has_is_one_bad_row(company, opened: str):
+    company.drop(TICKETS, "a.csv", *tickets(30), ticket(99, opened=opened))
+    assert company.night(TICKETS).table.quarantined == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"\r\n\r\n"])
+def test_a_datev_file_without_a_header_is_a_problem_of_that_file(books, content: bytes):
+    books.drop_bytes(DATEV, "EXTF_08.csv", content)
+    assert "EXTF_08.csv" in books.night(DATEV).problems
+
+
+def test_a_new_field_of_a_datev_file_is_named(books):
+    names = ";".join([*NAMES, "Leistungsland"])
+    drop_bookings(books, "EXTF_07.csv", *(f"{row};AT" for row in bookings(60)), names=names)
+    assert "126 Leistungsland (60 rows)" in books.night(DATEV).sentences("format")
+
+
+def test_rows_without_a_number_are_no_copies_of_each_other(company):
+    without = f";{ticket(1).partition(';')[2]}"
+    company.drop(TICKETS, "a.csv", *tickets(30), without, without)
+    assert set(company.night(TICKETS).stands.broken) == {"ticket_id_is_filled"}
+
+
+def test_half_a_key_closes_no_finding_of_another_file(company):
+    rows = [*map(rating, range(30))]
+    company.drop(RATINGS, "a.csv", RATING_HEADER, *rows, rating(99, day=""))
+    company.night(RATINGS)
+    company.drop(RATINGS, "b.csv", RATING_HEADER, *rows, rating(99, day="", index="500"))
+    assert company.night(RATINGS).stands.to_correct == 2
+
+
+def test_a_row_that_is_kept_out_is_not_listed_as_let_in(company):
+    company.drop(TICKETS, "a.csv", *tickets(30), "T98;K1;x;;3", "T98;K1;x;;3")
+    assert "let in and counted" not in company.night(TICKETS).sentences("errors")
+
+
+def test_a_moment_with_an_offset_and_without_seconds_is_read(company):
+    company.drop(TICKETS, "a.csv", *tickets(30), ticket(99, opened="2025-01-05T10:00Z"))
+    assert company.night(TICKETS).table.quarantined == 0

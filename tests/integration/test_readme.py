@@ -37,6 +37,20 @@ def test_the_readmes_example_of_stammkunde_yml_is_understood(home: Path):
     assert not settings.configured["monthly_targets"].is_enabled
 
 
+def test_the_readmes_examples_of_thresholds_and_alerts_are_understood(home: Path):
+    examples = re.findall(r"```yaml\n((?:quality|alerts):.*?)```", README, re.S)
+    assert len(examples) == 2
+    (home / "stammkunde.yml").write_text("".join(examples), encoding="utf-8")
+    secrets = {
+        "STAMMKUNDE_MAIL_PASSWORD": "p",
+        "STAMMKUNDE_WEBHOOK_URL": "https://hooks.example.com/x",
+    }
+    settings = load_settings({"STAMMKUNDE_HOME": str(home), **secrets})
+    assert settings.tolerance.of("credit_ratings", "ratings").smallest_share_of_last_file == 0.3
+    assert settings.tolerance.of("datev", "bookings").bad_rows_share == 0.1
+    assert settings.alerts is not None and settings.alerts.email is not None
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_every_source_is_explained_in_the_readme_of_its_folder(source):
     folder = REPOSITORY / "sources" / source.area
