@@ -1,11 +1,11 @@
 """Where the suites meet the assets. No expectation is written here, no SQL either."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 
 import dagster as dg
 
 from pipelines.findings import Standing
-from pipelines.source_runs import RUNS_SHOWN
 from quality.history import SourceRun, TableRun
 from quality.rules import FAMILIES, FAMILY_CHECKS, Family
 from sources.contract import Source, Table
@@ -14,7 +14,7 @@ from sources.landing import Load
 READABLE = "everything_could_be_read"
 LET_IN = "every_load_was_let_in"
 NOTHING_LOST = "landed_rows_are_accepted_or_quarantined"
-_LEVELS = "▁▂▃▄▅▆▇█"
+DESCRIPTION_LENGTH = 500
 
 
 def raw_key(source: Source, table: Table) -> dg.AssetKey:
@@ -60,9 +60,8 @@ def raw_check_results(
     run: SourceRun,
     stands: Standing,
     loads: Sequence[Load],
-    earlier: Sequence[SourceRun],
 ) -> Iterator[dg.AssetCheckResult]:
-    """The results of a run, over all loads in force; `earlier` are the runs before it."""
+    """The results of a run, over all loads in force."""
     asset = raw_key(source, table)
     yield dg.AssetCheckResult(
         check_name=READABLE,
@@ -91,60 +90,49 @@ def raw_check_results(
         passed=landed == accepted + quarantined,
         metadata={"landed": landed, "accepted": accepted, "quarantined": quarantined},
     )
-    past = [one.tables[table.name] for one in earlier if table.name in one.tables]
     for family in FAMILIES:
-        yield _family_result(asset, family, this, [*past, this][-RUNS_SHOWN:], stands)
+        yield _family_result(asset, family, run, this, stands)
 
 
 def _family_result(
-    asset: dg.AssetKey,
-    family: Family,
-    this: TableRun,
-    runs: Sequence[TableRun],
-    stands: Standing,
+    asset: dg.AssetKey, family: Family, run: SourceRun, this: TableRun, stands: Standing
 ) -> dg.AssetCheckResult:
     name, _ = FAMILY_CHECKS[family]
     result = this.families[family]
+    said = " ".join(result.sentences)
+    metadata: dict[str, dg.MetadataValue | int | float | str] = {**_figures(family, run, this)}
+    if result.passed and said:
+        metadata["note"] = said
+    if len(said) > DESCRIPTION_LENGTH:
+        metadata["all_of_it"] = _listed(result.sentences)
+    if family in ("format", "errors"):
+        metadata |= _sample(stands, result.sentences)
     return dg.AssetCheckResult(
         check_name=name,
         asset_key=asset,
         passed=result.passed,
         severity=dg.AssetCheckSeverity.WARN,
-        description=None if result.passed else " ".join(result.sentences)[:500],
-        metadata={
-            "what": _listed(result.sentences),
-            **_figures(family, this, runs),
-            **(_sample(stands, result.sentences) if family in ("format", "errors") else {}),
-        },
+        description=None if result.passed else said[:DESCRIPTION_LENGTH],
+        metadata=metadata,
     )
 
 
-def _figures(
-    family: Family, this: TableRun, runs: Sequence[TableRun]
-) -> dict[str, dg.MetadataValue | int | float | str]:
-    """The figure behind a family, and the curve of the last runs it ends."""
+def _figures(family: Family, run: SourceRun, this: TableRun) -> dict[str, int | float | str]:
+    """The figures behind a family. Of numbers Dagster draws the curve over the runs by itself."""
     if family == "freshness":
-        figures = {
-            "last_arrival": str(this.last_arrival or "never"),
-            "newest_change": str(this.newest_change or "not stated by this source"),
+        figures: dict[str, int | float | str] = {
+            "newest_change": str(this.newest_change or "not stated by this source")
         }
-        return figures | _curve("was_read", [float(run.was_read) for run in runs])
+        if this.last_arrival:
+            age = (run.started_at - this.last_arrival) / timedelta(hours=1)
+            figures["hours_since_it_arrived"] = round(max(0.0, age), 1)
+        return figures
     if family == "reliability":
-        figures = {"rows_of_this_run": this.landed, "rows_in_force": this.rows_in_force}
-        return figures | _curve("rows", [float(run.landed) for run in runs])
+        return {"rows_of_this_run": this.landed, "rows_in_force": this.rows_in_force}
+    figures = {"rows_to_correct": this.to_correct}
     if family == "format":
-        figures = {"fields_outside_the_contract": len(this.outside)}
-        return figures | _curve("rows_to_correct", [float(run.to_correct) for run in runs])
-    figures = {"rows_to_correct": this.to_correct, "rows_in_force": this.rows_in_force}
-    return figures | _curve("rows_to_correct", [float(run.to_correct) for run in runs])
-
-
-def _curve(figure: str, values: Sequence[float]) -> dict[str, str]:
-    """One block per run, the newest last; the lowest run is empty ground, the highest full."""
-    least, most = min(values), max(values)
-    span = (most - least) or 1
-    blocks = "".join(_LEVELS[round((value - least) / span * 7)] for value in values)
-    return {f"{figure}_over_{len(values)}_runs": f"{blocks}  {least:,.0f} to {most:,.0f}"}
+        figures["fields_outside_the_contract"] = len(this.outside)
+    return figures
 
 
 def _sample(stands: Standing, sentences: Sequence[str]) -> dict[str, dg.MetadataValue]:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import duckdb
@@ -160,19 +161,20 @@ def _summarise(settings: Settings, screen: Console, seconds: float) -> None:
         table.add_row(f"tier {tier}", f"{count:,} ({twelve_months or 0:,.2f} in 12 months)")
     table.add_row("rows in quarantine", f"{quarantined[0]:,} of {quarantined[1]:,}")
     screen.print(table)
-    shown = _shown(settings)
+    shown, report = _shown(settings.published), _shown(settings.reports / "data_quality.html")
     screen.print(f"Published in {seconds:.0f} s: {shown}", soft_wrap=True, markup=False)
     screen.print(
         f"  read it:  duckdb -readonly {shown} "
         '"from marts.customer_360 order by net_revenue_total desc limit 10"\n'
+        f"  quality:  {report}   (fix lists beside it)\n"
         "  see it:   make ui   (Dagster on http://127.0.0.1:3000)",
         soft_wrap=True,
         markup=False,
     )
 
 
-def _shown(settings: Settings) -> str:
+def _shown(path: Path) -> str:
     try:
-        return str(settings.published.relative_to(REPOSITORY))
+        return str(path.relative_to(REPOSITORY))
     except ValueError:
-        return str(settings.published)
+        return str(path)

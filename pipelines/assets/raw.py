@@ -14,7 +14,7 @@ from pipelines.publishing.quality_report import write_quality_report
 from pipelines.resources import Company
 from pipelines.scoring import scored_runs
 from pipelines.settings import REPOSITORY, Settings
-from pipelines.source_runs import earlier_runs, record_run
+from pipelines.source_runs import record_run
 from pipelines.warehouse import open_warehouse, register_raw
 from quality.history import SourceRun
 from sources.contract import Source, SourceProblem, Table
@@ -53,7 +53,6 @@ def _source_assets(source: Source) -> dg.AssetsDefinition:
     )
     def pull(context: dg.AssetExecutionContext, company: Company) -> Iterator[dg.MaterializeResult]:
         lake = Lake(company.settings.lake)
-        earlier = earlier_runs(lake, source, company.settings)
         report, run, standings = _ingested(source, company.settings, context.run_id)
         if source.required and not run.succeeded:
             # The run will stop here, and whoever is to mend it has to see why.
@@ -89,7 +88,7 @@ def _source_assets(source: Source) -> dg.AssetsDefinition:
                     ),
                 },
                 check_results=list(
-                    raw_check_results(source, table, run, standings[table.name], loads, earlier)
+                    raw_check_results(source, table, run, standings[table.name], loads)
                 ),
             )
 

@@ -111,7 +111,7 @@ def main() -> None:
         )
         truth = fill(home, given.customers, given.invoices)
         run = timed([PYTHON, "-m", "pipelines", "run"], log, STAMMKUNDE_HOME=str(home))
-        lines = home / "lake" / "accepted" / "sales_list" / "lines" / "*" / "*.parquet"
+        lines = home / "lake" / "accepted" / "sales_list" / "lines" / "*" / "part-*.parquet"
         command = [PYTHON, "-m", "tests.benchmarks.at_scale", "--aggregate", lines, target]
         alone = [timed(command, log) for _ in range(ROUNDS_ALONE)]
         published = check_agreement(home, target, truth)

@@ -107,7 +107,7 @@ def accepted(settings: Settings) -> list[tuple]:
             "select read_day(date, _date_order), invoice_number, customer_number, customer_name, "
             "read_number(quantity, _decimal_mark), read_number(unit_price, _decimal_mark) "
             "from read_parquet(?) order by 1",
-            [str(settings.lake / "accepted" / "sales_list" / "lines" / "*" / "*.parquet")],
+            [str(settings.lake / "accepted" / "sales_list" / "lines" / "*" / "part-*.parquet")],
         ).fetchall()
 
 
