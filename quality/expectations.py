@@ -58,13 +58,10 @@ def broken_rows(frame: "pd.DataFrame", rules: Sequence[Rule]) -> list[np.ndarray
 
 
 def _holds_plainly(values: "pd.Series", rule: Rule) -> bool:
-    """Whether a column is empty where nothing may be, or full where something must be."""
-    match rule.must:
-        case "be_absent":
-            return bool(values.isna().all())
-        case "be_present":
-            return bool(values.notna().all())
-    return False
+    """Whether a column is full where something must be, or empty where a value would be judged."""
+    if rule.must == "be_present":
+        return bool(values.notna().all())
+    return bool(values.isna().all())
 
 
 def _has_raised(info: dict[str, Any]) -> bool:

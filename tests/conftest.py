@@ -62,6 +62,6 @@ def pipelines(home: Path, *arguments: str, **environment: str) -> subprocess.Com
         env={**os.environ, "STAMMKUNDE_HOME": str(home), **environment},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
         check=False,
     )

@@ -18,7 +18,7 @@ from pipelines.publishing.publish import fingerprints
 from tests.conftest import pipelines, start_run
 
 KILLS_PER_HOME = 5
-TIMEOUT = 600
+TIMEOUT = 1800
 
 
 class DrillFailed(AssertionError):

@@ -172,7 +172,7 @@ def test_a_full_disk_is_named_and_mended_by_the_next_run(home: Path, small_disk)
 
 def test_of_two_runs_at_once_one_works_and_one_is_told(small_demo: Path):
     runs = [start_run(small_demo, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [run.communicate(timeout=600)[1] for run in runs]
+    said = [run.communicate(timeout=1800)[1] for run in runs]
     assert sorted(run.returncode for run in runs) == [0, 75], "\n".join(said)
     assert "is writing in" in said[[run.returncode for run in runs].index(75)]
 

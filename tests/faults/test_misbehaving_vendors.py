@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.ingest import judge
+from pipelines.settings import Settings
 from sources.access import with_defaults
 from sources.demo.systems import SERVERS, demo_pull
 from sources.http import Api, Patience
@@ -35,7 +36,7 @@ def pulled(source_name: str, folder: Path, disturbed=None) -> tuple[dict, list]:
     rows = {}
     for table in source.tables:
         for load in lake.unjudged(source.name, table.name):
-            judge(load, table, lake)
+            judge(load, table, lake, Settings(folder))
         names = [column.name for column in table.columns] + ["_extra"]
         for stage, file in (("accepted", "part-00000.parquet"), ("quarantine", "rows.parquet")):
             parts = [

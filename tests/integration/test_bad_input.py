@@ -223,7 +223,7 @@ def materialize(home: Path, assets: str) -> subprocess.CompletedProcess:
         },
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
         check=False,
     )
 

@@ -168,7 +168,7 @@ class Home:
             for table in source.tables
             for result in raw_check_results(
                 source, table, run, standings[table.name],
-                in_force(lake, settings, source, table), [],
+                in_force(lake, settings, source, table),
             )
         ]  # fmt: skip
         said = [self._caplog.text, *self._capfd.readouterr(), str(run.as_json()), str(checks)]

@@ -102,7 +102,7 @@ def dbt(warehouse: Path, *arguments: str) -> subprocess.CompletedProcess:
         env={**os.environ, "STAMMKUNDE_WAREHOUSE": str(warehouse)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
         check=False,
     )
 

@@ -20,7 +20,7 @@ def sources(home: Path, *arguments: str, **environment: str) -> subprocess.Compl
         env={**os.environ, "STAMMKUNDE_HOME": str(home), "COLUMNS": "200", **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
         check=False,
     )
 
@@ -96,7 +96,7 @@ def test_a_system_that_cannot_be_reached_is_one_sentence_without_the_secret(home
         env={**os.environ, "STAMMKUNDE_HOME": str(home), "TOKEN": KEY},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert pulled.returncode == 65

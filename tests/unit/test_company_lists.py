@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from quality.gate import judging
-from quality.suites.contract import suite
+from quality.suites.catalogue import suite_for
+from quality.thresholds import shipped
 from sources.company import (
     credit_ratings,
     monthly_targets,
@@ -388,9 +389,10 @@ def test_the_gate_stops_exactly_the_spoilt_rows(
     (load,) = pull_source(source, Lake(tmp_path / "lake"), context)
     (tmp_path / "accepted").mkdir()
     (tmp_path / "quarantine").mkdir()
-    with judging(load.parts, suite(source.name, source.tables[0])) as judgement:
+    suite = suite_for(source.name, source.tables[0], shipped(), pulled_on=datetime.now(UTC).date())
+    with judging(load.parts, suite) as judgement:
         assert judgement.verdict.is_let_in
-        judgement.write(tmp_path / "accepted", tmp_path / "quarantine", masked=frozenset())
+        judgement.write(tmp_path / "accepted", tmp_path / "quarantine", personal={})
     stopped = pq.read_table(tmp_path / "quarantine" / "rows.parquet").column("_row").to_pylist()
     assert stopped == sorted(at for rows in truths[source.name].defects.values() for at in rows)
 

@@ -105,7 +105,7 @@ def test_another_process_draws_the_same_world(world):
         env=os.environ | odd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert other.stdout.strip() == digest(world)
