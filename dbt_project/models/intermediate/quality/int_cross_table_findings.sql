@@ -78,7 +78,9 @@ of_no_order as (
         reviews.platform || ' / ' || reviews.review_id as record_key,
         'order ' || reviews.order_reference as figure
     from reviews
-    where upper(trim(reviews.order_reference)) not in (select known_orders.document_number from known_orders)
+    left join known_orders
+        on upper(trim(reviews.order_reference)) = known_orders.document_number
+    where known_orders.document_number is null
 ),
 
 final as (
