@@ -4,7 +4,7 @@ How it is scored is `quality.scorecard`'s business; the marts only read what com
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -42,17 +42,18 @@ def scored_runs(settings: Settings) -> list[ScoredRun]:
     All are scored by today's weights, so that a trend is one of the source and not of the scale.
     """
     lake = Lake(settings.lake)
+    is_the_demos = is_demo(settings.setup, lake)
     found: list[ScoredRun] = []
     newest: list[Scores] = []
     for source in SOURCES:
         if not is_on(source, settings.setup, lake):
             continue
         runs = earlier_runs(lake, source, settings)
-        is_the_demos = is_demo(settings.setup, lake)
+        of_format = _format_rules(source, settings)
         totals: list[float | None] = []
         first = max(0, len(runs) - RUNS_PUBLISHED)
         for at in range(first, len(runs)):
-            scores = score(figures(source, runs[: at + 1], settings, is_the_demos=is_the_demos))
+            scores = score(figures(source, runs[: at + 1], of_format, is_the_demos=is_the_demos))
             totals.append(scores.total)
             found.append(
                 ScoredRun(source, runs[at], scores, trend(totals[-RUNS_LOOKED_BACK:]), None)
@@ -68,9 +69,16 @@ def scored_runs(settings: Settings) -> list[ScoredRun]:
 
 
 def figures(
-    source: Source, runs: Sequence[SourceRun], settings: Settings, *, is_the_demos: bool
+    source: Source,
+    runs: Sequence[SourceRun],
+    of_format: Mapping[str, frozenset[str]],
+    *,
+    is_the_demos: bool,
 ) -> Figures:
-    """The figures of a source at the last of `runs` (oldest first, at least one)."""
+    """The figures of a source at the last of `runs` (oldest first, at least one).
+
+    of_format: table → its rules on the form of a row.
+    """
     run, recent = runs[-1], runs[-RUNS_LOOKED_BACK:]
     tables = run.tables.values()
     results = [
@@ -117,7 +125,7 @@ def figures(
             count
             for name, table in run.tables.items()
             for rule, count in table.broken.items()
-            if rule in _format_rules(source, name, settings)
+            if rule in of_format[name]
         ),
         columns_missing=tuple(
             f"{name}.{column}" for name, table in run.tables.items() for column in table.gone
@@ -139,11 +147,16 @@ def figures(
     )
 
 
-def _format_rules(source: Source, table: str, settings: Settings) -> frozenset[str]:
-    suite = suite_for(
-        source.name, source.table(table), settings.tolerance, pulled_on=date(2000, 1, 1)
-    )
-    return frozenset(rule.name for rule in suite.rules if rule.family == "format")
+def _format_rules(source: Source, settings: Settings) -> dict[str, frozenset[str]]:
+    # Names and families do not depend on the day.
+    suites = [
+        suite_for(source.name, table, settings.tolerance, pulled_on=date(2000, 1, 1))
+        for table in source.tables
+    ]
+    return {
+        suite.table: frozenset(rule.name for rule in suite.rules if rule.family == "format")
+        for suite in suites
+    }
 
 
 def _now(run: SourceRun, *, is_the_demos: bool) -> datetime:

@@ -17,7 +17,7 @@ from pipelines.ingest import IngestReport, in_force
 from pipelines.settings import Settings
 from quality.anomalies import Night, unusual
 from quality.history import FamilyResult, SourceRun, TableRun
-from quality.rules import Family, Suite
+from quality.rules import FAMILIES, Family, Suite
 from quality.suites.catalogue import suite_for
 from quality.thresholds import Thresholds
 from sources.access import is_demo
@@ -146,10 +146,7 @@ def _families(
     settings: Settings,
 ) -> dict[Family, FamilyResult]:
     if not report.is_on:
-        return {
-            family: FamilyResult(True, (SWITCHED_OFF,))
-            for family in ("freshness", "reliability", "format", "errors")
-        }
+        return {family: FamilyResult(True, (SWITCHED_OFF,)) for family in FAMILIES}
     drift = []
     if run.new:
         named = (f"{name} ({_rows(run.outside[name])})" for name in run.new)

@@ -4,7 +4,7 @@ What needs a second table (a total against its lines, a payment against its invo
 tables meet, in dbt.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quality.rules import Rule, Severity, Suite
 from quality.suites.contract import ContractTable, column_named, read_moment
@@ -159,13 +159,4 @@ def with_own_rules(suite: Suite, table: ContractTable) -> Suite:
                 f"{bounds.most:,}.",
             )
         )
-    return Suite(
-        source=suite.source,
-        table=suite.table,
-        rules=(*suite.rules, *rules),
-        thresholds=suite.thresholds,
-        prepared={**suite.prepared, **prepared},
-        key=suite.key,
-        counted=suite.counted,
-        newest=suite.newest,
-    )
+    return replace(suite, rules=(*suite.rules, *rules), prepared={**suite.prepared, **prepared})
