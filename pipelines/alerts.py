@@ -312,7 +312,7 @@ def headline(digest: Digest) -> str:
     said = ["the run failed"] if digest.outcome == "failure" else []
     if new := _total(digest, "newly_failing"):
         serious = " (errors among them)" if digest.newly_failing[0].severity == "ERROR" else ""
-        said.append(f"{new} {'check fails' if new == 1 else 'checks fail'} that held{serious}")
+        said.append(f"{new} {'check newly fails' if new == 1 else 'checks newly fail'}{serious}")
     if healed := _total(digest, "healed"):
         said.append(f"{healed} {'check holds' if healed == 1 else 'checks hold'} again")
     return ", ".join(said)

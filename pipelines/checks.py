@@ -1,12 +1,13 @@
 """Where the suites meet the assets. No expectation is written here, no SQL either."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
 
 from pipelines.findings import Standing
-from quality.history import SourceRun, TableRun
+from quality.history import Fault, SourceRun, TableRun
 from quality.rules import FAMILIES, FAMILY_CHECKS, Family
 from sources.contract import Source, Table
 from sources.landing import Load
@@ -14,6 +15,8 @@ from sources.landing import Load
 READABLE = "everything_could_be_read"
 LET_IN = "every_load_was_let_in"
 NOTHING_LOST = "landed_rows_are_accepted_or_quarantined"
+# The table of what is wrong, in the metadata of a failed check; its column `fault` names each.
+FAULTS = "faults"
 DESCRIPTION_LENGTH = 500
 
 
@@ -99,14 +102,12 @@ def _family_result(
 ) -> dg.AssetCheckResult:
     name, _ = FAMILY_CHECKS[family]
     result = this.families[family]
-    said = " ".join(result.sentences)
+    said = " ".join(fault.sentence for fault in result.faults)
     metadata: dict[str, dg.MetadataValue | int | float | str] = {**_figures(family, run, this)}
-    if result.passed and said:
-        metadata["note"] = said
-    if len(said) > DESCRIPTION_LENGTH:
-        metadata["all_of_it"] = _listed(result.sentences)
-    if family in ("format", "errors"):
-        metadata |= _sample(stands, result.sentences)
+    if result.note:
+        metadata["note"] = result.note
+    if result.faults:
+        metadata[FAULTS] = _table_of(result.faults, stands)
     return dg.AssetCheckResult(
         check_name=name,
         asset_key=asset,
@@ -135,20 +136,25 @@ def _figures(family: Family, run: SourceRun, this: TableRun) -> dict[str, int | 
     return figures
 
 
-def _sample(stands: Standing, sentences: Sequence[str]) -> dict[str, dg.MetadataValue]:
-    """A few rows to look at; what is personal was masked when they were judged."""
-    rules = {sentence.split(":", 1)[0] for sentence in sentences}
-    rows = [row for row in stands.sample if row["rule"] in rules]
-    if not rows:
-        return {}
-    return {
-        "sample": dg.MetadataValue.table(
-            [dg.TableRecord({name: str(row[name] or "") for name in row}) for row in rows],
-            schema=dg.TableSchema(
-                columns=[dg.TableColumn(name, "string") for name in ("place", "rule", "value")]
-            ),
+def _table_of(faults: Sequence[Fault], stands: Standing) -> dg.MetadataValue:
+    """What is wrong, what to do, and where; what is personal was masked when it was judged."""
+    samples = {row["rule"]: row for row in stands.sample}
+    records = []
+    for fault in faults:
+        found = replace(fault, found=fault.found.removeprefix(f"{fault.name}: "))
+        sample = samples.get(fault.name, {})
+        example = (str(sample[name]) for name in ("place", "value") if sample.get(name) is not None)
+        records.append(
+            dg.TableRecord(
+                {
+                    "fault": fault.name,
+                    "found, and what to do": found.sentence,
+                    "for example": ": ".join(example),
+                }
+            )
         )
-    }
+    columns = [dg.TableColumn(name, "string") for name in records[0].data]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))
 
 
 def _listed(sentences: Iterable[str]) -> dg.MetadataValue:

@@ -13,7 +13,6 @@ import duckdb
 from sources.contract import Source, Table
 from sources.landing import Lake, Load
 
-SAMPLE_ROWS = 5
 _LISTED = (
     "row_number", "record_key", "column_name", "rule", "family", "harm", "remedy", "value",
 )  # fmt: skip
@@ -38,9 +37,10 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Standing:
-    """What stands of one table: rows to correct, rows by broken rule, and a few to look at.
+    """What stands of one table: rows to correct, rows by broken rule, and one of each to look at.
 
-    sample: dictionaries of row, record, rule and value; nothing personal is in them.
+    sample: dictionaries of place, rule and value, one for every broken rule; nothing personal is
+    in them.
     """
 
     to_correct: int = 0
@@ -105,9 +105,8 @@ def standing(source: Source, table: Table, loads: Sequence[Load], lake: Lake) ->
         ).fetchall()
         sample = db.sql(
             "select coalesce(file || ', row ' || row_number, record_key, 'row ' || row_number) "
-            "as place, rule, value from findings where is_open "
-            "order by is_kept_out desc, load_id desc, row_number, rule "
-            f"limit {SAMPLE_ROWS}"
+            "as place, rule, value from findings where is_open qualify row_number() over "
+            "(partition by rule order by load_id desc, row_number) = 1 order by rule"
         ).fetchall()
     return Standing(
         to_correct,

@@ -15,6 +15,7 @@ from dagster._core.definitions.run_request import DagsterRunReaction
 from dagster._utils.error import SerializableErrorInfo
 
 from pipelines.alerts import MOST_LISTED, Alerts, Check, Digest, NotDelivered
+from pipelines.checks import FAULTS
 from pipelines.settings import COMPANY_FILE, load_settings
 
 HOW_TO_SWITCH_ON = (
@@ -65,16 +66,24 @@ class Pause:
 
 
 @dataclass
+class Failing:
+    """How a check fails: its severity, and the names of what is wrong, if it tells them."""
+
+    severity: str
+    faults: list[str]
+
+
+@dataclass
 class Memory:
     """What the sensor knows from tick to tick; it is the cursor.
 
     position is the latest end of a run looked at (seconds), seen the runs around it; failing maps
-    every check that fails to its severity, so that what is absent holds.
+    every check that fails to how, so that what is absent holds.
     """
 
     position: float
     seen: dict[str, float] = field(default_factory=dict)
-    failing: dict[str, str] = field(default_factory=dict)
+    failing: dict[str, Failing] = field(default_factory=dict)
     waiting: list[Waiting] = field(default_factory=list)
     pauses: dict[str, Pause] = field(default_factory=dict)
 
@@ -88,6 +97,7 @@ class Memory:
             Waiting(_digest_of(waiting["digest"]), waiting["channels"])
             for waiting in kept["waiting"]
         ]
+        kept["failing"] = {name: Failing(**failing) for name, failing in kept["failing"].items()}
         kept["pauses"] = {name: Pause(**pause) for name, pause in kept["pauses"].items()}
         return cls(**kept)
 
@@ -166,7 +176,7 @@ def _new_runs(instance: dg.DagsterInstance, memory: Memory) -> list[dg.RunRecord
 def _digest(
     instance: dg.DagsterInstance,
     record: dg.RunRecord,
-    failing: dict[str, str],
+    failing: dict[str, Failing],
     harms: Mapping[dg.AssetCheckKey, str | None],
 ) -> Digest:
     """What the run changed; brings `failing` up to date."""
@@ -218,15 +228,29 @@ def _named_step(step: str, error: SerializableErrorInfo | None) -> str:
     return f"{step} ({error.cls_name})" if error and error.cls_name else step
 
 
-def _change(failing: dict[str, str], evaluation: dg.AssetCheckEvaluation) -> tuple[str, str] | None:
+def _change(
+    failing: dict[str, Failing], evaluation: dg.AssetCheckEvaluation
+) -> tuple[str, str] | None:
     """What the evaluation changes and how severe that is; None where it goes on holding."""
     name = f"{evaluation.asset_key.to_user_string()}:{evaluation.check_name}"
     before = failing.pop(name, None)
     if evaluation.passed:
-        return ("healed", before) if before else None
-    now = failing[name] = evaluation.severity.value
-    is_new = before is None or (before, now) == ("WARN", "ERROR")
-    return ("newly_failing" if is_new else "still_failing"), now
+        return ("healed", before.severity) if before else None
+    now = failing[name] = Failing(evaluation.severity.value, _faults(evaluation))
+    is_new = (
+        before is None
+        or (before.severity, now.severity) == ("WARN", "ERROR")
+        # A family of rules is one check: another rule that breaks is news all the same.
+        or not set(now.faults) <= set(before.faults)
+    )
+    return ("newly_failing" if is_new else "still_failing"), now.severity
+
+
+def _faults(evaluation: dg.AssetCheckEvaluation) -> list[str]:
+    table = evaluation.metadata.get(FAULTS)
+    if not isinstance(table, dg.TableMetadataValue):
+        return []
+    return [record.data["fault"] for record in table.records]
 
 
 def _check(evaluation: dg.AssetCheckEvaluation, severity: str, harm: str | None) -> Check:

@@ -16,7 +16,7 @@ from pipelines.findings import Standing, standing
 from pipelines.ingest import IngestReport, in_force
 from pipelines.settings import Settings
 from quality.anomalies import Night, unusual
-from quality.history import FamilyResult, SourceRun, TableRun
+from quality.history import FamilyResult, Fault, SourceRun, TableRun
 from quality.rules import FAMILIES, Family, Suite
 from quality.suites.catalogue import suite_for
 from quality.thresholds import Thresholds
@@ -146,13 +146,25 @@ def _families(
     settings: Settings,
 ) -> dict[Family, FamilyResult]:
     if not report.is_on:
-        return {family: FamilyResult(True, (SWITCHED_OFF,)) for family in FAMILIES}
+        return {family: FamilyResult(note=SWITCHED_OFF) for family in FAMILIES}
     drift = []
     if run.new:
         named = (f"{name} ({_rows(run.outside[name])})" for name in run.new)
-        drift.append(f"New fields, kept in _extra: {', '.join(named)}.")
+        drift.append(
+            Fault(
+                f"new: {', '.join(run.new)}",
+                f"New fields, kept in _extra: {', '.join(named)}.",
+                "Ask its owner what they mean; nothing is lost meanwhile.",
+            )
+        )
     if run.gone:
-        drift.append(f"No longer sent: {', '.join(run.gone)}.")
+        drift.append(
+            Fault(
+                f"gone: {', '.join(run.gone)}",
+                f"No longer sent: {', '.join(run.gone)}.",
+                "Ask its owner whether they were renamed.",
+            )
+        )
     return {
         "freshness": _freshness(report, run),
         "reliability": _reliability(report, table, run, earlier, suite.thresholds, settings),
@@ -165,11 +177,15 @@ def _freshness(report: IngestReport, run: TableRun) -> FamilyResult:
     promised = timedelta(hours=report.source.promised_age_hours)
     if run.last_arrival is None:
         if report.source.secrets:
-            return FamilyResult(False, ("It has never been read to its end.",))
-        return FamilyResult(True, ("No file has been dropped yet.",))
+            never = "It has never been read to its end."
+            return FamilyResult((Fault("never read", never, "Mend what the pull complains of."),))
+        return FamilyResult(note="No file has been dropped yet.")
     age = report.started_at - run.last_arrival
     said = f"It last arrived {_duration(age)} ago, and {_duration(promised)} are promised."
-    return FamilyResult(age <= promised, (said,))
+    if age <= promised:
+        return FamilyResult(note=said)
+    owner = report.source.owner
+    return FamilyResult((Fault("late", said, f"Ask its owner ({owner}) for it."),))
 
 
 def _reliability(
@@ -181,7 +197,7 @@ def _reliability(
     settings: Settings,
 ) -> FamilyResult:
     if not run.was_read:
-        return FamilyResult(True, ("It was not read, so there is nothing to compare.",))
+        return FamilyResult(note="It was not read, so there is nothing to compare.")
     zone = ZoneInfo(settings.timezone)
     nights = _nights(
         [
@@ -195,7 +211,7 @@ def _reliability(
     *history, tonight = nights
     free = free_days(settings.timezone, [night.day for night in nights])
     found = unusual(history, tonight, thresholds, free)
-    return FamilyResult(not found, tuple(one.sentence() for one in found))
+    return FamilyResult(tuple(Fault(one.what, one.sentence()) for one in found))
 
 
 def free_days(timezone: str, days: Sequence[date]) -> frozenset[date]:
@@ -246,13 +262,17 @@ def _gone(run: TableRun, before: Sequence[TableRun], thresholds: Thresholds) -> 
     return tuple(sorted(set(had[-1]) - set(run.columns)))
 
 
-def _broken(suite: Suite, run: TableRun, family: Family, drift: Sequence[str]) -> FamilyResult:
-    sentences = [
-        f"{rule.name}: {_rows(run.broken[rule.name])} {_effect(rule.severity)}. {rule.remedy}"
+def _broken(suite: Suite, run: TableRun, family: Family, drift: Sequence[Fault]) -> FamilyResult:
+    broken = [
+        Fault(
+            rule.name,
+            f"{rule.name}: {_rows(run.broken[rule.name])} {_effect(rule.severity)}.",
+            rule.remedy,
+        )
         for rule in suite.rules
         if rule.family == family and run.broken.get(rule.name)
     ]
-    return FamilyResult(not sentences and not drift, (*drift, *sentences))
+    return FamilyResult((*drift, *broken))
 
 
 def _rows(count: int) -> str:

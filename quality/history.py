@@ -12,11 +12,34 @@ from quality.rules import Family
 
 
 @dataclass(frozen=True)
-class FamilyResult:
-    """Whether what a family of rules asks of a table held in a run, and else why not."""
+class Fault:
+    """One thing that is wrong with a table: its name stays the same from run to run.
 
-    passed: bool
-    sentences: tuple[str, ...] = ()
+    name is that of a broken rule, or says what is unusual, late or drifted; found is what this run
+    saw of it, remedy what to do.
+    """
+
+    name: str
+    found: str
+    remedy: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """All of it, for a person."""
+        return f"{self.found} {self.remedy}".rstrip()
+
+
+@dataclass(frozen=True)
+class FamilyResult:
+    """What is wrong with a table in the eyes of a family of rules; note: what is worth knowing."""
+
+    faults: tuple[Fault, ...] = ()
+    note: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.faults
 
 
 @dataclass(frozen=True)
@@ -100,7 +123,9 @@ def _table_run(content: Mapping) -> TableRun:
             "newest_change": _moment(content["newest_change"]),
             "last_arrival": _moment(content["last_arrival"]),
             "families": {
-                family: FamilyResult(result["passed"], tuple(result["sentences"]))
+                family: FamilyResult(
+                    tuple(Fault(**fault) for fault in result["faults"]), result["note"]
+                )
                 for family, result in content["families"].items()
             },
         }

@@ -346,14 +346,18 @@ def _to_correct(table: str, run: TableRun, rules: Mapping[str, Rule]) -> tuple[T
 
 
 def _said(run: TableRun) -> tuple[Said, ...]:
-    """The families' sentences; those about a broken rule stand with what is to be corrected."""
-    return tuple(
-        Said(FAMILY_TITLES[family], run.families[family].passed, sentence)
-        for family in FAMILIES
-        if family in run.families
-        for sentence in run.families[family].sentences
-        if sentence.split(":", 1)[0] not in run.broken
-    )
+    """What the families say; of a broken rule that stands with what is to be corrected."""
+    said = []
+    for family in FAMILIES:
+        if family not in run.families:
+            continue
+        result, title = run.families[family], FAMILY_TITLES[family]
+        if result.note:
+            said.append(Said(title, result.passed, result.note))
+        for fault in result.faults:
+            if fault.name not in run.broken:
+                said.append(Said(title, False, fault.sentence))
+    return tuple(said)
 
 
 def _concerns(run: SourceRun) -> tuple[str, ...]:

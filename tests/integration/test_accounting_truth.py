@@ -25,7 +25,7 @@ from sources.demo.datev_files import YEARS, write_datev_files
 from sources.demo.lexware_office_server import FIRST_VOUCHER_DAY
 from sources.demo.world import Invoice, draw_world
 from sources.registry import SOURCES
-from tests.integration.test_dbt_rules import dbt
+from tests.integration.test_dbt_rules import RUN_RESULTS, dbt
 
 ACCOUNTING = [source for source in SOURCES if source.area == "accounting"]
 FIRST_BOOKING_DAY = date(YEARS[0], 1, 1)
@@ -130,8 +130,7 @@ def invoices_without(
     register_raw(db, off)
     db.execute(f"set TimeZone = '{settings.timezone}'")
     tables = db.sql("from duckdb_tables() select schema_name, table_name").fetchall()
-    results = settings.warehouse.parent / "target" / "run_results.json"
-    for result in json.loads(results.read_text(encoding="utf-8"))["results"]:
+    for result in json.loads(RUN_RESULTS.read_text(encoding="utf-8"))["results"]:
         _, schema, table = (result["relation_name"] or "..").replace('"', "").split(".")
         if schema == "intermediate" and (schema, table) in tables:
             db.execute(f"create or replace table {schema}.{table} as {result['compiled_code']}")

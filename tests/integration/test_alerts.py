@@ -22,6 +22,7 @@ from dagster._core.definitions.run_request import DagsterRunReaction
 
 from pipelines import sensors
 from pipelines.alerts import Alerts, Digest, Email, NotDelivered, Webhook, as_text
+from pipelines.checks import FAULTS
 from pipelines.sensors import Memory, alert_on_failed_checks
 from pipelines.settings import load_settings
 from sources.contract import Secret
@@ -138,6 +139,7 @@ class Night:
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
         self.broken: dict[str, dg.AssetCheckSeverity] = {}
+        self.faults: tuple[str, ...] = ()
         self.is_failing = False
         self.cursor: str | None = None
         self.definitions = dg.Definitions(assets=[self._asset()])
@@ -169,6 +171,10 @@ class Night:
                         "remedy": "Fill it in the shop.",
                         "sample": PERSON,
                         "not_read": PERSON,
+                        FAULTS: dg.MetadataValue.table(
+                            [dg.TableRecord({"fault": fault}) for fault in self.faults],
+                            dg.TableSchema([dg.TableColumn("fault", "string")]),
+                        ),
                     },
                 )
                 for name in (FILLED, KNOWN)
@@ -232,7 +238,7 @@ def test_a_new_failure_is_one_mail_and_one_post(night: Night, mailbox: Mailbox, 
     night.passes(country_is_known=WARN, customer_id_is_filled=ERROR)
     night.tick()
     (mail,), (post,) = mailbox.mails, receiver.posts
-    assert mail["Subject"] == "Stammkunde: 2 checks fail that held (errors among them)"
+    assert mail["Subject"] == "Stammkunde: 2 checks newly fail (errors among them)"
     assert mail["To"] == "data@example.com, shop@example.com"
     text = mail.get_body(("plain",)).get_content().replace("\r\n", "\n")
     assert "ERROR raw_shop/customers: it does not hold that customer id is filled" in text
@@ -268,6 +274,17 @@ def test_a_warning_that_became_an_error_is_said_again(
     night.passes(country_is_known=WARN)
     night.tick()
     assert [post["newly_failing"][0]["severity"] for post in receiver.posts] == ["WARN", "ERROR"]
+
+
+def test_another_fault_of_a_check_that_already_failed_is_news(
+    night: Night, mailbox: Mailbox, receiver: Receiver
+):
+    for faults in (("a",), ("a", "b"), ("b",), ("b",), ("a",)):
+        night.faults = faults
+        night.passes(country_is_known=WARN)
+        night.tick()
+    assert len(receiver.posts) == len(mailbox.mails) == 3
+    assert all(len(post["newly_failing"]) == 1 for post in receiver.posts)
 
 
 def test_what_healed_is_said_once_beside_what_still_fails(

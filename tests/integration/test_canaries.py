@@ -142,8 +142,8 @@ class Night:
 
     @property
     def sentences(self) -> str:
-        families = [table.families for table in self.run.tables.values()]
-        return " ".join(s for one in families for result in one.values() for s in result.sentences)
+        results = [r for table in self.run.tables.values() for r in table.families.values()]
+        return " ".join(fault.sentence for result in results for fault in result.faults)
 
 
 class Home:

@@ -4,8 +4,10 @@ Where the raw relations come from and what happens to the marts afterwards is te
 """
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -88,23 +90,34 @@ def add_lines(db: duckdb.DuckDBPyConnection, load_id: str, lines: Sequence[dict]
     add_load(db, load_id, len(rows))
 
 
+# Where the path of the warehouse is another one, dbt parses the whole project anew.
+_DESK = tempfile.TemporaryDirectory(prefix="dbt_")
+# Of the last start: what dbt compiled, and how each of it ended.
+RUN_RESULTS = Path(_DESK.name) / "target" / "run_results.json"
+
+
 def dbt(warehouse: Path, *arguments: str) -> subprocess.CompletedProcess:
-    scratch = warehouse.parent
+    """Start dbt on a warehouse, which lies at one place for all of them meanwhile."""
+    desk = Path(_DESK.name)
     where = {
         "--project-dir": PROJECT,
         "--profiles-dir": PROJECT,
-        "--target-path": scratch / "target",
-        "--log-path": scratch / "logs",
+        "--target-path": desk / "target",
+        "--log-path": desk / "logs",
     }
     options = [word for option in where.items() for word in option]
-    return subprocess.run(
-        [DBT, "--no-use-colors", *arguments, *options],
-        env={**os.environ, "STAMMKUNDE_WAREHOUSE": str(warehouse)},
-        capture_output=True,
-        text=True,
-        timeout=1200,
-        check=False,
-    )
+    on_desk = shutil.move(warehouse, desk / "build.duckdb")
+    try:
+        return subprocess.run(
+            [DBT, "--no-use-colors", *arguments, *options],
+            env={**os.environ, "STAMMKUNDE_WAREHOUSE": str(on_desk)},
+            capture_output=True,
+            text=True,
+            timeout=1200,
+            check=False,
+        )
+    finally:
+        shutil.move(on_desk, warehouse)
 
 
 def marts_of(warehouse: Path) -> subprocess.CompletedProcess:

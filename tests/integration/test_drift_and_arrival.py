@@ -57,7 +57,8 @@ class Night:
         return {family for family, result in self.table.families.items() if not result.passed}
 
     def sentences(self, family: str) -> str:
-        return " ".join(self.table.families[family].sentences)
+        result = self.table.families[family]
+        return " ".join([result.note, *(fault.sentence for fault in result.faults)]).strip()
 
 
 class Company:
@@ -188,7 +189,7 @@ def test_a_new_column_is_let_in_and_said_once(company: Company):
     night = company.night(TICKETS)
     assert night.run.succeeded
     assert night.red == {"format"}
-    assert night.sentences("format") == "New fields, kept in _extra: Kanal (2 rows)."
+    assert night.sentences("format").startswith("New fields, kept in _extra: Kanal (2 rows). Ask")
     assert company.rows(TICKETS, "_extra")[-1] == '{"Kanal":"Web"}'
     company.drop(TICKETS, "c.csv", f"{TICKET_HEADER};Kanal", f"{ticket(3)};Telefon")
     assert company.night(TICKETS).red == set(), "it is new only once"
@@ -778,7 +779,7 @@ def test_a_new_field_of_an_api_is_let_in_and_said_once(company: Company, vendor:
     assert asked(company, vendor, "deals", deals(60)).red == set()
     night = asked(company, vendor, "deals", [*deals(60)[:58], *deals(60, mood="gut")[58:]])
     assert (night.run.succeeded, night.table.accepted, night.red) == (True, 2, {"format"})
-    assert night.sentences("format") == "New fields, kept in _extra: mood (2 rows)."
+    assert night.sentences("format").startswith("New fields, kept in _extra: mood (2 rows). Ask")
     assert asked(company, vendor, "deals", deals(60, mood="gut")).red == set()
 
 

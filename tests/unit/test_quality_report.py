@@ -12,7 +12,7 @@ from pipelines.publishing import quality_report as module
 from pipelines.publishing.quality_report import verdict, write_quality_report
 from pipelines.scoring import ScoredRun
 from pipelines.settings import Settings
-from quality.history import FamilyResult, SourceRun, TableRun
+from quality.history import FamilyResult, Fault, SourceRun, TableRun
 from quality.rules import FAMILIES
 from quality.scorecard import QUESTIONS, Answer, Scores
 from sources.access import Configured
@@ -85,11 +85,13 @@ def source(name: str, *tables: str, **about: object) -> Source:
     )
 
 
+def fault_of(sentence: str) -> Fault:
+    return Fault(sentence.split(":", 1)[0], sentence)
+
+
 def families(**sentences: str) -> dict[str, FamilyResult]:
     return {
-        family: FamilyResult(family not in sentences, (sentences[family],))
-        if family in sentences
-        else FamilyResult(True)
+        family: FamilyResult((fault_of(sentences[family]),) if family in sentences else ())
         for family in FAMILIES
     }
 
