@@ -146,7 +146,6 @@ def _name_the_rest(db: duckdb.DuckDBPyConnection, prefix: str) -> None:
             (one for record in records for one in earlier.get(record, ()) if one not in used), None
         ) or _fresh(prefix, records, had)
         used.add(name)
-        had.add(name)
         names.append({"cluster": cluster, "entity_id": name})
     db.register("further", pa.Table.from_pylist(names))
     db.execute("insert into named select cluster, entity_id from further")

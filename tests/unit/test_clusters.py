@@ -105,6 +105,14 @@ def test_a_person_joins_what_has_two_vat_ids_and_others_with_either_may_follow()
     assert sets(found) == ["abc", "d"]
 
 
+def test_what_a_person_joined_may_join_a_larger_cluster_that_has_one_of_its_vat_ids():
+    found = cluster(
+        "abcde", ("d", "e", 1.0, "always"), ("a", "b", 0.99), ("b", "c", 0.98), ("c", "d", 0.9),
+        exclusive={"a": "DE1", "d": "DE1", "e": "DE2"},
+    )  # fmt: skip
+    assert sets(found) == ["abcde"]
+
+
 def test_a_person_keeps_apart_what_a_chain_would_join():
     found = cluster("abcd", ("a", "b", 0.9), ("b", "c", 0.8), "cd", never=(("d", "a"),))
     assert sets(found) == ["ab", "cd"]
