@@ -44,7 +44,8 @@ bench: $(INSTALLED) $(MANIFEST) ## speed, as ratios within one run; CUSTOMERS=�
 	@$(BIN)/python -m tests.benchmarks.anomaly_rates
 	@$(BIN)/python -m tests.benchmarks.at_scale --customers $(CUSTOMERS) --invoices $(INVOICES)
 
-drill: $(INSTALLED) $(MANIFEST) ## a hundred kill -9 of a whole run; KILLS=… for another number
+drill: $(INSTALLED) $(MANIFEST) ## full disks, and a hundred kill -9 of a whole run; KILLS=… for another number
+	@$(BIN)/python -m pytest -m drill
 	@$(BIN)/python -m tests.faults.kill_drill --kills $(KILLS)
 
 parse: $(MANIFEST)

@@ -167,6 +167,7 @@ def small_disk(tmp_path: Path):
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.drill
 def test_a_full_disk_is_named_and_mended_by_the_next_run(home: Path, small_disk):
     drop(home, *LINES)
     # One after the other: what a run committed before the disk was full, the next one builds on.

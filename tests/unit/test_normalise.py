@@ -105,7 +105,7 @@ def test_a_million_letters_take_no_longer_than_a_page(rule):
         ("\0 --", ""),
     ],
 )
-def test_folding(text, folded):
+def test_spellings_of_one_text_fold_alike(text, folded):
     assert fold(text) == folded
 
 
@@ -165,7 +165,7 @@ def test_umlauts_spelt_out_or_left_out_fold_alike(text):
         (None, None),
     ],
 )
-def test_email(text, address):
+def test_spellings_of_one_email_become_one(text, address):
     assert email(text) == address
 
 
@@ -218,7 +218,7 @@ def test_domain_of_an_address():
         (None, None),
     ],
 )
-def test_domain(text, host):
+def test_spellings_of_one_domain_become_one(text, host):
     assert domain(text) == host
 
 
@@ -254,7 +254,7 @@ def test_a_domain_stays_what_it_is(text):
         ("keins", "DE", None),
     ],
 )
-def test_phone(text, country, number):
+def test_spellings_of_one_phone_become_one(text, country, number):
     assert phone(text, country) == number
 
 
@@ -307,7 +307,7 @@ def test_kind_of_number(number, kind):
         ("unbekannt", "DE", None),
     ],
 )
-def test_vat_id(text, country, number):
+def test_spellings_of_one_vat_id_become_one(text, country, number):
     assert vat_id(text, country) == number
 
 
@@ -337,7 +337,7 @@ def test_a_vat_id_stays_what_it_is(text, country):
         (None, None),
     ],
 )
-def test_register_number(text, number):
+def test_spellings_of_one_register_number_become_one(text, number):
     assert register_number(text) == number
 
 
@@ -409,7 +409,7 @@ def test_a_legal_form_is_taken_off_and_told(text, form):
         ("Stiftung Seeblick", "stiftung seeblick", None, "stiftung seeblick"),
     ],
 )
-def test_organisation_name(text, core, owner, without_kind):
+def test_spellings_of_one_organisation_name_become_one(text, core, owner, without_kind):
     name = organisation_name(text)
     assert (name.core, name.owner, name.without_kind) == (core, owner, without_kind)
 
@@ -443,7 +443,7 @@ def test_an_organisation_keeps_words(text):
         ("Li Ma", "li", "ma"),
     ],
 )
-def test_person_name(text, first, last):
+def test_spellings_of_one_person_name_become_one(text, first, last):
     name = person_name(text)
     assert (name.first, name.last) == (first, last)
     assert name.full == f"{first or ''} {last}".strip()
@@ -493,7 +493,7 @@ def test_parts_of_a_name_win_over_the_whole_and_fill_each_other():
         ("Postfach", "postfach", None),
     ],
 )
-def test_street(text, name, number):
+def test_spellings_of_one_street_become_one(text, name, number):
     assert street(text) == Street(name, number)
 
 
@@ -522,7 +522,7 @@ def test_what_is_no_street(text):
         (None, "AT", None),
     ],
 )
-def test_postcode(text, country, code):
+def test_spellings_of_one_postcode_become_one(text, country, code):
     assert postcode(text, country) == code
 
 
@@ -551,7 +551,7 @@ def test_a_postcode_stays_what_it_is(text, country):
         (None, None),
     ],
 )
-def test_city(text, name):
+def test_spellings_of_one_city_become_one(text, name):
     assert city(text) == name
 
 
