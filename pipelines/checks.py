@@ -1,7 +1,6 @@
 """Where the suites meet the assets. No expectation is written here, no SQL either."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
@@ -141,14 +140,13 @@ def _table_of(faults: Sequence[Fault], stands: Standing) -> dg.MetadataValue:
     samples = {row["rule"]: row for row in stands.sample}
     records = []
     for fault in faults:
-        found = replace(fault, found=fault.found.removeprefix(f"{fault.name}: "))
         sample = samples.get(fault.name, {})
         example = (str(sample[name]) for name in ("place", "value") if sample.get(name) is not None)
         records.append(
             dg.TableRecord(
                 {
                     "fault": fault.name,
-                    "found, and what to do": found.sentence,
+                    "found, and what to do": fault.sentence.removeprefix(f"{fault.name}: "),
                     "for example": ": ".join(example),
                 }
             )

@@ -6,7 +6,7 @@ here.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import duckdb
 import numpy as np
@@ -82,9 +82,11 @@ def clustered(
         [ALWAYS],
     )
     labels = _components(db)
-    guards = _Guards(largest)
-    guards.values = _values(db, exclusive) if exclusive else {}
-    guards.foes = _foes(db, never) if never else {}
+    guards = _Guards(
+        largest,
+        values=_values(db, exclusive) if exclusive else {},
+        foes=_foes(db, never) if never else {},
+    )
     refused = list(_untied(db, labels, guards))
     names = db.sql("select record from nodes order by node").to_arrow_table()["record"]
     # Numbered in alphabetical order, so that the smallest number is the first record.
@@ -118,13 +120,13 @@ def _components(db: duckdb.DuckDBPyConnection) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Guards:
     """What must not come together: values by node and attribute, and nodes kept apart."""
 
     largest: int
-    values: dict[int, dict[str, frozenset[str]]] = field(default_factory=dict)
-    foes: dict[int, frozenset[int]] = field(default_factory=dict)
+    values: dict[int, dict[str, frozenset[str]]]
+    foes: dict[int, frozenset[int]]
 
 
 def _values(db: duckdb.DuckDBPyConnection, exclusive: str) -> dict[int, dict[str, frozenset[str]]]:

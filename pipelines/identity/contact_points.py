@@ -99,7 +99,8 @@ def email_domain(address: str | None) -> str | None:
     >>> email_domain("anna@krone.example")
     'krone.example'
     """
-    return (address or "").rpartition("@")[2] or None if "@" in (address or "") else None
+    _, at, host = (address or "").rpartition("@")
+    return host if at and host else None
 
 
 def domain(url_or_host: str | None) -> str | None:

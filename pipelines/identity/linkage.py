@@ -10,7 +10,7 @@ Blueprint; what follows from the pairs is not known here.
 import contextlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import duckdb
@@ -133,9 +133,7 @@ def scored(
     """
     with _splink(db, records, model.settings) as linker:
         found = linker.inference.predict(threshold_match_probability=at_least).physical_name
-        there = {
-            name for (name,) in db.sql(f"select column_name from (describe {found})").fetchall()
-        }
+        there = db.table(found).columns
         weights = ", ".join(
             f"{{'column': '{name}', 'weight': {_weight(name, there)}}}" for name in _compared(model)
         )
@@ -153,7 +151,7 @@ def _compared(model: Model) -> list[str]:
     return [comparison["output_column_name"] for comparison in model.settings["comparisons"]]
 
 
-def _weight(name: str, there: set[str]) -> str:
+def _weight(name: str, there: Collection[str]) -> str:
     """A comparison's weight with what the frequency of the value adds to it."""
     return " + ".join(part for part in (f"mw_{name}", f"mw_tf_adj_{name}") if part in there)
 

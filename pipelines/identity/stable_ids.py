@@ -100,7 +100,7 @@ def assigned(
     ).to_arrow_table()
     db.execute(
         "create or replace temp table moved as select k.record, k.entity_id as old_id, "
-        "n.entity_id as new_id, k.is_back from known k join named n on k.cluster = n.cluster "
+        "n.entity_id as new_id from known k join named n on k.cluster = n.cluster "
         "where k.entity_id <> n.entity_id"
     )
     past = db.sql(
