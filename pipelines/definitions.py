@@ -3,6 +3,7 @@
 import dagster as dg
 
 from pipelines.assets.dbt_models import DBT, PROJECT, dbt_models
+from pipelines.assets.identity import identity_assets
 from pipelines.assets.published import published_assets
 from pipelines.assets.raw import REGISTERED_KEYS, raw_assets
 from pipelines.assets.reports import report_assets
@@ -21,6 +22,7 @@ def stammkunde() -> dg.Definitions:
         assets=[
             *raw_assets(),
             *models,
+            *identity_assets(),
             *report_assets(REGISTERED_KEYS),
             *published_assets(sorted(marts)),
         ],
@@ -32,8 +34,13 @@ def stammkunde() -> dg.Definitions:
             "dbt": Dbt(
                 project_dir=PROJECT,
                 dbt_executable=str(DBT),
-                # Nobody reads the manifest and results of a run; writing them takes 3 s.
-                global_config_flags=["--no-write-json"],
+                # Nobody reads the manifest, results and debug log of a run (Dagster keeps what dbt
+                # says), and relations are looked up when they are asked for: a fifth of the time.
+                global_config_flags=[
+                    "--no-write-json",
+                    *("--log-level-file", "none"),
+                    "--no-populate-cache",
+                ],
             ),
         },
         # One process per run: DuckDB has one writer, and a small graph takes 11 s instead of 47.

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from enum import IntEnum
 from pathlib import Path
 
 import duckdb
@@ -112,25 +113,38 @@ def register_raw(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     db.execute("commit")
 
 
-def mark_build(db: duckdb.DuckDBPyConnection, *, is_whole: bool) -> None:
-    """Note whether the marts come from one build of all models whose tests passed.
+class BuildStage(IntEnum):
+    """How far one build of everything came; a stage holds where all before it held."""
 
-    False before a build begins, so that a killed or failed one leaves that behind.
-    """
+    BEGUN = 0
+    RECORDS = 1
+    IDENTITIES = 2
+    WHOLE = 3
+
+
+def mark_build(db: duckdb.DuckDBPyConnection, stage: BuildStage) -> None:
+    """Note how far the build came: lowered before a step begins, so that a killed one shows."""
     db.execute("create schema if not exists raw_company")
     db.execute(
-        "create or replace table raw_company.last_build as select ?::boolean as is_whole",
-        [is_whole],
+        "create or replace table raw_company.last_build as select ?::integer as stage", [stage]
     )
+
+
+def stage_of_build(db: duckdb.DuckDBPyConnection) -> BuildStage:
+    """How far the last build came; BEGUN where there was none."""
+    tables = db.sql(
+        "select count(*) from duckdb_columns() where schema_name = 'raw_company' "
+        "and table_name = 'last_build' and column_name = 'stage'"
+    ).fetchall()
+    if tables == [(0,)]:
+        return BuildStage.BEGUN
+    ((stage,),) = db.sql("from raw_company.last_build").fetchall()
+    return BuildStage(stage)
 
 
 def require_whole_build(db: duckdb.DuckDBPyConnection) -> None:
     """Raise NotAWholeBuild where the marts are half built, failed a test or are a mix."""
-    tables = db.sql(
-        "select count(*) from duckdb_tables() "
-        "where schema_name = 'raw_company' and table_name = 'last_build'"
-    ).fetchall()
-    if tables == [(0,)] or db.sql("from raw_company.last_build").fetchall() != [(True,)]:
+    if stage_of_build(db) is not BuildStage.WHOLE:
         raise NotAWholeBuild(
             "the marts do not come from one whole build that passed its tests: "
             "materialize all assets (job refresh_customer_360), then they are published"

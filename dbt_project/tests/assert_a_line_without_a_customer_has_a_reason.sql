@@ -6,6 +6,7 @@ lines as (
 
 unmatched as (
     select * from {{ ref('unmatched_records') }}
+    where record_kind = 'line'
 ),
 
 final as (

@@ -20,7 +20,7 @@ final as (
         summed.net_amount
     from customers
     full outer join summed on customers.customer_id = summed.customer_id
-    where customers.net_revenue_total is distinct from summed.net_amount
+    where customers.net_revenue_total is distinct from coalesce(summed.net_amount, 0)
 )
 
 select * from final

@@ -1,8 +1,12 @@
-"""All dbt models as assets and all dbt tests as their checks, built by one start of dbt."""
+"""All dbt models as assets and all dbt tests as their checks, built by two starts of dbt.
+
+The first makes the records of organisations and persons, the second everything that follows from
+who is who, which `identity` finds in between.
+"""
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -12,7 +16,14 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from pipelines.resources import Company, Dbt
 from pipelines.schedules import FRESH_EVERY_NIGHT
 from pipelines.settings import REPOSITORY
-from pipelines.warehouse import distribution, mark_build, open_warehouse, row_counts
+from pipelines.warehouse import (
+    BuildStage,
+    distribution,
+    mark_build,
+    open_warehouse,
+    row_counts,
+    stage_of_build,
+)
 
 log = logging.getLogger(__name__)
 
@@ -25,40 +36,92 @@ _CLASSES = ("lifecycle", "tier", "abc_class")
 _DBTS_OWN = {"unique_id", "invocation_id", "status"}
 
 
+# Everything that reads who is who, however far down.
+_BEHIND_IDENTITY = "source:matching+"
+
+
 def dbt_models() -> list[dg.AssetsDefinition]:
     """The models of dbt_project. Raises FileNotFoundError where dbt was never parsed."""
     if not PROJECT.manifest_path.exists():
         raise FileNotFoundError(f"{PROJECT.manifest_path} is not there: run `make parse`")
 
-    @dbt_assets(manifest=PROJECT.manifest_path, project=PROJECT, pool="warehouse")
-    def dbt_build(context: dg.AssetExecutionContext, dbt: Dbt, company: Company) -> Iterator:
-        settings = company.settings
-        with open_warehouse(settings) as db:
-            mark_build(db, is_whole=False)
-        build = dbt.cli(
-            # Unit tests run on made-up rows: CI asks them, not the night.
-            ["build", "--exclude-resource-type", "unit_test"],
-            context=context,
-            target_path=settings.dbt_target,
+    @dbt_assets(
+        name="build_records",
+        manifest=PROJECT.manifest_path,
+        project=PROJECT,
+        pool="warehouse",
+        exclude=_BEHIND_IDENTITY,
+    )
+    def build_records(context: dg.AssetExecutionContext, dbt: Dbt, company: Company) -> Iterator:
+        # A test that reads what is built later belongs to the second half.
+        yield from _build(
+            context,
+            dbt,
+            company,
+            ["--indirect-selection", "buildable"],
+            begin=lambda _: BuildStage.BEGUN,
+            is_all=context.selected_asset_keys == build_records.keys,
+            end=BuildStage.RECORDS,
         )
-        events, error = [], None
-        try:
-            for event in build.stream():
-                events.append(event)
-                _report(context, event)
-        except DagsterDbtCliRuntimeError as raised:
-            error = raised
-        with open_warehouse(settings) as db:
-            is_all = context.selected_asset_keys == dbt_build.keys
-            mark_build(db, is_whole=is_all and error is None)
-            counts = row_counts(db)
-            classes = distribution(db, _CLASSES) if "marts.customer_360" in counts else None
-        for event in events:
-            yield _enriched(context, event, counts, classes)
-        if error:
-            raise error
 
-    return [dbt_build.map_asset_specs(_as_shown)]
+    @dbt_assets(
+        name="build_customers",
+        manifest=PROJECT.manifest_path,
+        project=PROJECT,
+        pool="warehouse",
+        select=_BEHIND_IDENTITY,
+    )
+    def build_customers(context: dg.AssetExecutionContext, dbt: Dbt, company: Company) -> Iterator:
+        yield from _build(
+            context,
+            dbt,
+            company,
+            [],
+            begin=lambda stage: min(stage, BuildStage.IDENTITIES),
+            is_all=context.selected_asset_keys == build_customers.keys,
+            end=BuildStage.WHOLE,
+        )
+
+    return [half.map_asset_specs(_as_shown) for half in (build_records, build_customers)]
+
+
+def _build(
+    context: dg.AssetExecutionContext,
+    dbt: Dbt,
+    company: Company,
+    arguments: Sequence[str],
+    *,
+    begin: Callable[[BuildStage], BuildStage],
+    is_all: bool,
+    end: BuildStage,
+) -> Iterator:
+    """One start of dbt; the build has come to `end` where all of it was built on what is whole."""
+    settings = company.settings
+    with open_warehouse(settings) as db:
+        before = begin(stage_of_build(db))
+        mark_build(db, before)
+    build = dbt.cli(
+        # Unit tests run on made-up rows: CI asks them, not the night.
+        ["build", "--exclude-resource-type", "unit_test", *arguments],
+        context=context,
+        target_path=settings.dbt_target,
+    )
+    events, error = [], None
+    try:
+        for event in build.stream():
+            events.append(event)
+            _report(context, event)
+    except DagsterDbtCliRuntimeError as raised:
+        error = raised
+    with open_warehouse(settings) as db:
+        if is_all and error is None and before == end - 1:
+            mark_build(db, end)
+        counts = row_counts(db)
+        classes = distribution(db, _CLASSES) if "marts.customer_360" in counts else None
+    for event in events:
+        yield _enriched(context, event, counts, classes)
+    if error:
+        raise error
 
 
 def _report(context: dg.AssetExecutionContext, event: object) -> None:

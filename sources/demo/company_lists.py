@@ -58,7 +58,8 @@ class Registration:
     """A product registered on the web site, sometimes by strangers who bought it second-hand.
 
     customer is None where the form left it empty, too. newsletter_confirmed_at (UTC) is set where
-    the link in the confirmation mail was followed.
+    the link in the confirmation mail was followed. organisation and person (its person_id) are who
+    really filled it in, None for strangers; no list shows them.
     """
 
     registration_id: str
@@ -74,6 +75,8 @@ class Registration:
     registered_at: datetime
     newsletter_requested: bool
     newsletter_confirmed_at: datetime | None
+    organisation: str | None
+    person: int | None
 
 
 @dataclass(frozen=True)
@@ -217,6 +220,8 @@ def draw_registrations(
                 registered_at=registered_at,
                 newsletter_requested=wants < 0.45,
                 newsletter_confirmed_at=confirmed_at if wants < 0.27 else None,
+                organisation=None if is_stranger else number,
+                person=None if is_stranger else person.person_id,
             )
         )
     forms.sort(key=lambda form: (form.registered_at, form.serial_number))

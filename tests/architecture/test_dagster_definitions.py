@@ -11,6 +11,8 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 ASSETS = """\
+intermediate/int_buyers_recorded
+intermediate/int_complaints_linked
 intermediate/int_complaints_stacked
 intermediate/int_complaints_unioned
 intermediate/int_consent_events_unioned
@@ -23,6 +25,9 @@ intermediate/int_credit_notes_tied
 intermediate/int_credit_ratings_dated
 intermediate/int_crm_objections_versioned
 intermediate/int_cross_table_findings
+intermediate/int_customer_clues_unioned
+intermediate/int_customer_fields_chosen
+intermediate/int_customer_fields_stacked
 intermediate/int_customers_classified
 intermediate/int_customers_described
 intermediate/int_customers_purchased
@@ -58,6 +63,7 @@ intermediate/int_organisations_unioned
 intermediate/int_payments_matched
 intermediate/int_payments_unioned
 intermediate/int_pipedrive_channels_exploded
+intermediate/int_reviews_linked
 intermediate/int_reviews_unioned
 intermediate/int_sales_lines_current
 intermediate/int_sales_lines_identified
@@ -67,15 +73,26 @@ intermediate/int_sales_lines_stacked
 intermediate/int_sales_lines_uncredited
 intermediate/int_service_contracts_stated
 intermediate/int_social_statistics_kept
+marts/contact_points
 marts/cross_table_findings
 marts/customer_360
 marts/customer_identities
+marts/fct_complaints
 marts/fct_invoice_lines
 marts/fct_invoices
+marts/fct_reviews
+marts/identity_changes
+marts/identity_review
 marts/load_reconciliation
 marts/quarantined_rows
 marts/source_scorecard
 marts/unmatched_records
+matching/changes
+matching/contact_points
+matching/identities
+matching/linkage_model
+matching/review
+matching/shared
 published/stammkunde
 raw_company/settings
 raw_credit_ratings/ratings
@@ -136,6 +153,9 @@ rules/datev_account_ranges
 rules/datev_collective_accounts
 rules/datev_tax_keys
 rules/exchange_rates
+rules/identity_keys
+rules/identity_overrides
+rules/identity_rules
 rules/lifecycle_rules
 rules/newsletter_statuses
 rules/platforms
@@ -170,6 +190,10 @@ staging/stg_mailchimp__lists
 staging/stg_mailchimp__member_versions
 staging/stg_mailchimp__members
 staging/stg_mailchimp__unsubscribes
+staging/stg_matching__changes
+staging/stg_matching__contact_points
+staging/stg_matching__identities
+staging/stg_matching__review
 staging/stg_monthly_targets__targets
 staging/stg_pipedrive__activities
 staging/stg_pipedrive__deals

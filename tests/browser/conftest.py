@@ -57,6 +57,14 @@ class DagsterUi:
         assert "errors" not in answer, answer
         return answer["data"]
 
+    def wait_until_ended(self, run_id: str, *, seconds: float) -> None:
+        """Return once the run is over, however it ended."""
+        end = time.monotonic() + seconds
+        question = f'{{ runOrError(runId: "{run_id}") {{ ... on Run {{ status }} }} }}'
+        while self.ask(question)["runOrError"]["status"] not in ("SUCCESS", "FAILURE", "CANCELED"):
+            assert time.monotonic() < end, f"the run did not end within {seconds:.0f} s"
+            time.sleep(2)
+
 
 @dataclass
 class Visitor:

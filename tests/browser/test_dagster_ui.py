@@ -3,6 +3,7 @@
 What the figures must be is asked elsewhere.
 """
 
+import contextlib
 import html
 import json
 import re
@@ -11,6 +12,7 @@ from collections import Counter
 import duckdb
 import pytest
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from pipelines.checks import LET_IN, NOTHING_LOST, READABLE
 from quality.rules import FAMILY_CHECKS
@@ -19,7 +21,8 @@ from tests.browser.conftest import DagsterUi, Visitor
 pytestmark = pytest.mark.browser
 
 # A shared machine was seen at a quarter of its speed for hours.
-RUN_MILLISECONDS = 1_200_000
+RUN_SECONDS = 1_200
+LOOKS = 5
 CLASSES = ("lifecycle", "tier", "abc_class")
 # Dagster's green for text, in its light theme.
 GREEN = "rgb(28, 125, 86)"
@@ -31,7 +34,7 @@ _ASSETS = "{ assetNodes { groupName assetKey { path } assetMaterializations(limi
 
 
 @pytest.fixture(scope="module")
-def run_id(visitor: Visitor) -> str:
+def run_id(visitor: Visitor, ui: DagsterUi) -> str:
     """The run that a click on "Materialize all" started, once the page calls it a success."""
     page = visitor.open("/asset-groups")
     button = page.get_by_role("button", name="Materialize all")
@@ -41,11 +44,16 @@ def run_id(visitor: Visitor) -> str:
     page.get_by_text(re.compile("^Launched run")).wait_for()
     page.get_by_text("View", exact=True).click()
     page.wait_for_url("**/runs/*")
+    started = page.url.rsplit("/", 1)[-1]
+    # The page of a running run draws all the time, which would cost the run half a processor.
+    page.goto("about:blank")
+    ui.wait_until_ended(started, seconds=RUN_SECONDS)
+    page = visitor.open(f"/runs/{started}")
     outcome = page.get_by_text(re.compile("^(Success|Failure|Canceled)$")).first
-    outcome.wait_for(timeout=RUN_MILLISECONDS)
+    outcome.wait_for()
     visitor.photograph("2_run")
     assert outcome.inner_text() == "Success"
-    return page.url.rsplit("/", 1)[-1]
+    return started
 
 
 @pytest.fixture(scope="module")
@@ -103,14 +111,22 @@ def test_a_click_turns_every_group_of_the_graph_green(visitor: Visitor, assets: 
     # A wide window: zoomed out further, the graph leaves the state of a group away.
     page = visitor.open("/asset-groups", width=3000, height=3800)
     groups = page.locator("foreignObject")
-    expect(groups).to_have_count(len(sizes))
     # Long names are cut short, so that the numbers tell the groups apart, one number in each: a
     # group with failed or missing assets shows a second one for them.
-    numbers = [shown.locator("text=/^\\d+$/") for shown in groups.all()]
-    for number in numbers:
-        expect(number).to_have_count(1)
-        expect(number).to_have_css("color", GREEN)
-    assert Counter(int(number.inner_text()) for number in numbers) == Counter(sizes.values())
+    number = re.compile(r"^\d+$")
+    for _ in range(LOOKS):
+        expect(groups).to_have_count(len(sizes))
+        with contextlib.suppress(PlaywrightTimeout):
+            for shown in groups.all():
+                shown.get_by_text(number).first.wait_for(timeout=30_000)
+            break
+        # A busy server may leave one group's state unanswered; the page never asks again.
+        page.reload()
+    numbers = [shown.get_by_text(number) for shown in groups.all()]
+    for shown in numbers:
+        expect(shown).to_have_count(1)
+        expect(shown).to_have_css("color", GREEN)
+    assert Counter(int(shown.inner_text()) for shown in numbers) == Counter(sizes.values())
     visitor.photograph("3_graph")
 
 

@@ -7,6 +7,7 @@ import csv
 import dataclasses
 import json
 import statistics
+import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from decimal import Decimal
 import duckdb
 import pytest
 
+from pipelines.identifying import identify
 from pipelines.ingest import ingest
 from pipelines.settings import Settings, load_settings
 from pipelines.warehouse import open_warehouse, register_raw
@@ -30,6 +32,10 @@ from tests.integration.test_dbt_rules import RUN_RESULTS, dbt
 ACCOUNTING = [source for source in SOURCES if source.area == "accounting"]
 FIRST_BOOKING_DAY = date(YEARS[0], 1, 1)
 TWO_AMOUNTS = "assert_a_document_in_two_systems_has_one_amount"
+RECORDS_TO_RESOLVE = (
+    *("+int_organisations_unioned", "+int_contacts_unioned", "+int_contact_channels_exploded"),
+    *("identity_rules", "identity_keys", "identity_overrides"),
+)
 
 Row = Mapping[str, object]
 
@@ -92,12 +98,11 @@ def books(settings: Settings) -> Books:
         assert (report.problems, report.refused) == ((), ())
     with open_warehouse(settings) as db:
         register_raw(db, settings)
-    done = dbt(
-        settings.warehouse,
-        *("build", "--exclude-resource-type", "unit_test", "--indirect-selection", "empty"),
-        *("--select", "+int_invoices_unioned", "+fct_invoices", "accounting_rules", TWO_AMOUNTS),
+    build(settings, *RECORDS_TO_RESOLVE)
+    identify(settings)
+    done = build(
+        settings, "+int_invoices_unioned", "+fct_invoices", "accounting_rules", TWO_AMOUNTS
     )
-    assert done.returncode == 0, done.stdout + done.stderr
     with open_warehouse(settings) as db:
         facts = db.sql("select document_number, net_amount, open_amount from marts.fct_invoices")
         return Books(
@@ -107,6 +112,13 @@ def books(settings: Settings) -> Books:
             without_lexware=invoices_without("lexware_office", db, settings),
             without_list=invoices_without("sales_list", db, settings),
         )
+
+
+def build(settings: Settings, *chosen: str) -> subprocess.CompletedProcess:
+    options = ("--exclude-resource-type", "unit_test", "--indirect-selection", "empty")
+    done = dbt(settings.warehouse, "build", *options, "--select", *chosen)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
 
 
 def invoices(db: duckdb.DuckDBPyConnection) -> dict[str, list[Row]]:

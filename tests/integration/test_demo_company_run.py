@@ -3,15 +3,25 @@
 What single sources, models and rules do is tested elsewhere; here it is asked what comes of all.
 """
 
+import itertools
 import json
+import math
+import random
 import re
 import shutil
+from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.identifying import resolved
+from pipelines.identity.company_numbers import vat_id
+from pipelines.identity.resolution import COMPARED, PAIRS
+from pipelines.identity.store import Store
 from pipelines.publishing.publish import fingerprints
 from pipelines.settings import Settings
 from pipelines.warehouse import register_raw
@@ -19,6 +29,7 @@ from sources.access import Configured
 from sources.demo.datev_files import write_datev_files
 from sources.demo.dropped_files import write_dropped_files
 from sources.demo.relations import draw_relations
+from sources.demo.truth import Truth, records_truth
 from sources.demo.world import draw_world
 from sources.registry import SOURCES
 from tests.conftest import REPOSITORY, pipelines
@@ -271,6 +282,223 @@ def test_no_secret_and_no_person_is_in_what_dagster_keeps(demo):
     assert [person for person in persons if person.encode() in content] == []
 
 
+@pytest.fixture(scope="module")
+def truth() -> Truth:
+    return records_truth(draw_world())
+
+
+@pytest.mark.parametrize(("kind", "least_recall"), [("organisation", 0.995), ("person", 0.975)])
+def test_hardly_a_record_is_missed_and_none_is_with_another(demo, truth, kind, least_recall):
+    real = truth.organisations if kind == "organisation" else truth.people
+    with published(demo[0]) as db:
+        found = db.sql(
+            "select entity_id, source, record_id from marts.customer_identities "
+            f"where record_kind = '{kind}'"
+        ).fetchall()
+    assert {(source, record) for _, source, record in found} <= real.keys()
+    together = Counter(entity for entity, _, _ in found)
+    belong = Counter(real[source, record] for _, source, record in found)
+    both = Counter((entity, real[source, record]) for entity, source, record in found)
+    precision, recall = _pairs(both) / _pairs(together), _pairs(both) / _pairs(belong)
+    print(f"{kind}s: precision {precision:.4f}, recall {recall:.4f} over {_pairs(belong):,} pairs")
+    assert precision >= 0.9995
+    assert recall >= least_recall
+
+
+def _pairs(sizes: Counter) -> int:
+    return sum(math.comb(size, 2) for size in sizes.values())
+
+
+def test_a_person_is_a_contact_of_the_organisation_it_works_for(demo, truth):
+    with published(demo[0]) as db:
+        identities = db.sql(
+            "select record_kind, source, record_id, customer_id from marts.customer_identities"
+        ).fetchall()
+    names: dict[str, Counter[str]] = defaultdict(Counter)
+    for kind, source, record, customer in identities:
+        if kind == "organisation":
+            names[customer][truth.organisations[source, record]] += 1
+    right = wrong = lost = 0
+    for kind, source, record, customer in identities:
+        if kind == "organisation":
+            continue
+        employer = truth.employers[source, record]
+        # Strangers are customers of their own, and nobody else is.
+        told = names[customer].most_common(1)[0][0] if customer in names else None
+        right += told == employer
+        wrong += told is not None and told != employer
+        lost += told is None and employer is not None
+    print(f"customers of persons: {right:,} right, {wrong} wrong, {lost} of their own")
+    assert wrong == 0
+    assert lost <= 20
+    assert right > 12_000
+
+
+def test_no_customer_has_two_vat_ids(demo):
+    with built(demo[0]) as db:
+        rows = db.sql(
+            "select i.customer_id, o.vat_id, o.country from matching.identities i "
+            "join intermediate.int_organisations_unioned o using (source, record_id) "
+            "where i.record_kind = 'organisation' and o.vat_id is not null"
+        ).fetchall()
+    found: dict[str, set[str]] = defaultdict(set)
+    for customer, written, country in rows:
+        found[customer] |= {vat_id(written, country)} - {None}
+    assert len(rows) > 4_000
+    assert [customer for customer, ids in found.items() if len(ids) > 1] == []
+
+
+def test_reviews_and_complaints_are_linked_or_listed(demo):
+    with published(demo[0]) as db:
+        for fact, kind in (("fct_reviews", "review"), ("fct_complaints", "complaint")):
+            linked, unlinked, methods = db.sql(
+                "select count(customer_id), count(*) - count(customer_id), "
+                f"count(linked_by) from marts.{fact}"
+            ).fetchall()[0]
+            ((listed,),) = db.sql(
+                f"select count(*) from marts.unmatched_records where record_kind = '{kind}'"
+            ).fetchall()
+            assert linked == methods > 200
+            assert unlinked == listed
+
+
+# What happens to records of a kind in a night, as SQL on all of them; {} are the ones it befalls.
+ACCIDENTS = {
+    "intermediate.int_organisations_unioned": (
+        "update {} set name = name || 'x'",
+        "update {} set name = replace(name, 'e', 'a'), street = null",
+        "update {} set vat_id = null, email = null",
+        "update {} set customer_number = null",
+        "update {} set phone = null, domain = null, website = null",
+    ),
+    "intermediate.int_contacts_unioned": (
+        "update {} set last_name = last_name || 'er'",
+        "update {} set email = null",
+        "update {} set organisation_record_id = null",
+        "update {} set first_name = left(first_name, 1)",
+    ),
+}
+NIGHTS = 30
+
+
+@pytest.fixture(scope="module")
+def nights(demo, truth, tmp_path_factory: pytest.TempPathFactory):
+    """What each of thirty nights leaves of 200 customers whose records come, change and go.
+
+    A list of record → id, the changes of ids by night, and whether a full run ends like the last
+    night, which compared only what was new.
+    """
+    folder = tmp_path_factory.mktemp("nights")
+    shutil.copy(demo[0] / "warehouse" / "build.duckdb", folder)
+    draw = random.Random(5)
+    found = []
+    with duckdb.connect(str(folder / "build.duckdb")) as db:
+        some = {str(10_000 + number) for number in range(200)}
+        for kind, table in zip(("organisation", "person"), ACCIDENTS, strict=True):
+            real = truth.organisations if kind == "organisation" else truth.employers
+            kept = [f"{source}:{record}" for (source, record), who in real.items() if who in some]
+            db.register("kept", pa.table({"record": kept}))
+            db.execute(
+                f"create table every_{kind} as from {table} "
+                "where source || ':' || record_id in (from kept)"
+            )
+            # Some come later.
+            db.execute(
+                f"create table is_there_{kind} as select source || ':' || record_id as record, "
+                f"hash(record_id, source) % 10 > 0 as is_there from every_{kind}"
+            )
+        for _ in range(NIGHTS):
+            for kind, table in zip(("organisation", "person"), ACCIDENTS, strict=True):
+                if found:
+                    _befall(db, kind, table, draw)
+                db.execute(
+                    f"create or replace table {table} as select e.* from every_{kind} e "
+                    f"join is_there_{kind} t on e.source || ':' || e.record_id = t.record "
+                    "where t.is_there"
+                )
+            resolved(db, Store(folder / "identity"))
+            found.append(_ids(db))
+        changes = db.sql("select night, old_id, new_id from matching.changes").fetchall()
+        _, memories = Store(folder / "identity").last_night()
+        forgotten = {
+            kind: replace(memory, compared=COMPARED.empty_table(), pairs=PAIRS.empty_table())
+            for kind, memory in memories.items()
+        }
+        full = Store(folder / "full")
+        shutil.copytree(folder / "identity" / "models", folder / "full" / "models")
+        full.keep_night(NIGHTS + 1, forgotten)
+        resolved(db, full)
+        return found, changes, _ids(db) == found[-1]
+
+
+def _befall(db: duckdb.DuckDBPyConnection, kind: str, table: str, draw: random.Random) -> None:
+    salt = draw.randrange(1 << 30)
+    chosen = f"hash(source, record_id, {salt}) % 100 < 2"
+    accident = draw.choice(ACCIDENTS[table])
+    db.execute(f"{accident.format(f'every_{kind}')} where {chosen}")
+    db.execute(
+        f"update is_there_{kind} set is_there = not is_there where hash(record, {salt}) % 100 < 2"
+    )
+
+
+def _ids(db: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], tuple[str, str]]:
+    rows = db.sql(
+        "select record_kind, source, record_id, entity_id, customer_id from matching.identities"
+    ).fetchall()
+    found = {(kind, source, record): ids for kind, source, record, *ids in rows}
+    assert len(found) == len(rows), "a record stands twice"
+    assert all(all(ids) for ids in found.values())
+    return found
+
+
+def test_over_thirty_nights_no_id_changes_without_being_listed(nights):
+    found, changes, _ = nights
+    listed = set(changes)
+    moved = 0
+    for number, (before, after) in enumerate(itertools.pairwise(found), start=2):
+        for record in before.keys() & after.keys():
+            old, new = before[record][0], after[record][0]
+            if old != new:
+                moved += 1
+                assert (number, old, new) in listed, (number, record)
+    assert moved > 50, "hardly anything happened"
+    assert len(found) == NIGHTS
+
+
+def test_over_thirty_nights_no_id_is_given_to_somebody_else(nights):
+    found, _, _ = nights
+    held: dict[str, set[tuple]] = {}
+    for night in found:
+        tonight: dict[str, set[tuple]] = defaultdict(set)
+        for record, (entity, _) in night.items():
+            tonight[entity].add(record)
+        for entity, records in tonight.items():
+            # An id stays with, or comes back to, those who had it.
+            assert entity not in held or records & held[entity], entity
+            held[entity] = held.get(entity, set()) | records
+    assert len(held) > 500
+
+
+def test_a_night_that_compares_what_is_new_ends_like_one_that_compares_all(nights):
+    assert nights[2]
+
+
+def test_the_readme_tells_why_a_record_is_its_customer(demo):
+    query, shown = re.search(
+        r"<!-- why is this record this customer -->\n```sql\n(.*?)```\n+```text\n(.*?)```",
+        README,
+        re.S,
+    ).groups()
+    with published(demo[0]) as db:
+        found = db.sql(query)
+        lines = [
+            f"{name}: {value}"
+            for row in found.fetchall()
+            for name, value in zip(found.columns, row, strict=True)
+        ]
+    assert lines == shown.strip().splitlines()
+
+
 def test_a_second_run_lands_nothing_and_changes_no_published_table(demo):
     home, _ = demo
     before, loads_before = marts(home), loads(home)
@@ -280,7 +508,7 @@ def test_a_second_run_lands_nothing_and_changes_no_published_table(demo):
     assert marts(home) == before
 
 
-def test_with_accounting_alone_the_customers_are_the_same(demo, tmp_path: Path):
+def test_with_accounting_alone_the_sales_and_their_customers_are_the_same(demo, tmp_path: Path):
     home = tmp_path / "home"
     shutil.copytree(demo[0], home, symlinks=True)
     off = [source.name for source in SOURCES if source.area != "accounting"]
@@ -288,13 +516,34 @@ def test_with_accounting_alone_the_customers_are_the_same(demo, tmp_path: Path):
     (home / "stammkunde.yml").write_text(f"sources:\n{said}")
     run = pipelines(home, "run")
     assert run.returncode == 0, run.stderr
+    before, after = marts(demo[0]), marts(home)
+    for mart in ("fct_invoices", "fct_invoice_lines"):
+        assert after[f"marts.{mart}"] == before[f"marts.{mart}"], mart
     with published(home) as db:
         kept = db.sql("select distinct source from marts.load_reconciliation").fetchall()
+        db.execute(f"attach '{demo[0] / 'serving' / 'stammkunde.duckdb'}' as whole (read_only)")
+        known = db.sql(
+            "select count(*) from whole.marts.customer_360 where sales_fed_on is not null"
+        ).fetchall()
+        money = ", ".join(
+            "customer_id customer_number customer_name lifecycle is_dormant order_count tier "
+            "net_revenue_total net_revenue_12m revenue_share abc_class rfm_score".split()
+        )
+        customers = "marts.customer_360 where sales_fed_on is not null"
+        other = db.sql(
+            f"(select {money} from {customers} except select {money} from whole.{customers}) "
+            f"union all (select {money} from whole.{customers} except select {money} "
+            f"from {customers})"
+        ).fetchall()
+        # Who is only in the CRM went, and nobody who bought did.
+        gone = db.sql(
+            "select count(*) from marts.identity_changes where change = 'gone' "
+            f"and old_id in (select customer_id from whole.{customers})"
+        ).fetchall()
     assert {source for (source,) in kept} == {"sales_list", "lexware_office", "datev"}
-    accounting = ("customer_360", "customer_identities", "fct_invoices", "fct_invoice_lines")
-    before, after = marts(demo[0]), marts(home)
-    for mart in accounting:
-        assert after[f"marts.{mart}"] == before[f"marts.{mart}"], mart
+    assert known == [(2_000,)]
+    assert other == []
+    assert gone == [(0,)]
     with built(home) as db:
         for source in SOURCES:
             rows = [

@@ -89,10 +89,28 @@ def model(febrl: tuple[str, duckdb.DuckDBPyConnection]) -> Model:
 
 
 @pytest.fixture(scope="module")
-def pairs(febrl: tuple[str, duckdb.DuckDBPyConnection], model: Model) -> str:
-    # As it is kept and read again.
-    scored(febrl[1], "records", Model.from_json(model.as_json()), "pairs", at_least=0.9)
+def pairs(
+    febrl: tuple[str, duckdb.DuckDBPyConnection],
+    model: Model,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> str:
+    kept = tmp_path_factory.mktemp("model")
+    model.save(kept)
+    scored(febrl[1], "records", Model.load(kept), "pairs", at_least=0.9)
     return "pairs"
+
+
+def test_what_is_new_is_compared_with_all_and_gives_the_pairs_of_a_full_run(febrl, model, pairs):
+    _, db = febrl
+    db.execute("create or replace table news as from records order by hash(record) limit 300")
+    scored(db, "records", model, "news_pairs", at_least=0.9, changed="news")
+    of_news = f"""from {pairs} where left_record in (select record from news)
+        or right_record in (select record from news)"""
+    assert db.sql(f"select count(*) from ({of_news})").fetchall()[0][0] > 100
+    rounded = "left_record, right_record, round(probability, 12) as probability"
+    for one, other in ((of_news, "from news_pairs"), ("from news_pairs", of_news)):
+        sql = f"select {rounded} from ({one}) except select {rounded} from ({other})"
+        assert db.sql(sql).fetchall() == []
 
 
 def test_nearly_every_copy_is_with_its_person_and_hardly_anybody_else(febrl, pairs):

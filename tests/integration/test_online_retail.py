@@ -138,9 +138,9 @@ def test_a_second_run_changes_no_table(done: Path, again: Again):
     assert "was read before" in again.said
 
 
-def test_the_whole_run_starts_dbt_once(done: Path, again: Again):
+def test_the_whole_run_starts_dbt_once_before_and_once_behind_identity(done: Path, again: Again):
     output = (done / "dagster" / "last_run_output.txt").read_text(encoding="utf-8")
-    assert output.count("Running with dbt=") == 1
+    assert output.count("Running with dbt=") == 2
 
 
 def test_the_summary_says_what_was_done_and_where_to_look(done: Path, again: Again):

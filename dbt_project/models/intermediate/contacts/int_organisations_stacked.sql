@@ -18,26 +18,29 @@ pipedrive as (
 
 lexware_office as (
     select * from {{ ref('stg_lexware_office__contacts') }}
-    where is_company
 ),
 
--- Several clients may use one account; the newest export tells best who it is.
+collective_accounts as (
+    select * from {{ ref('datev_collective_accounts') }}
+),
+
+-- Several clients may use one account; the newest export tells best who it is. A collective account
+-- (Sammelkonto) is nobody.
 datev as (
-    select *
-    from {{ ref('stg_datev__debtors') }}
-    where
-        customer_name
-        is distinct from {{ cleaned_text("concat_ws(' ', first_name, last_name)") }}
-    qualify row_number() over (partition by account order by load_id desc, customer_number asc) = 1
+    select debtors.*
+    from {{ ref('stg_datev__debtors') }} as debtors
+    left join collective_accounts on debtors.account = collective_accounts.account
+    where collective_accounts.account is null
+    qualify
+        row_number() over (
+            partition by debtors.account
+            order by debtors.load_id desc, debtors.customer_number asc
+        ) = 1
 ),
 
-sales_list as (
-    select
-        *,
-        cast(invoiced_on as {{ dbt.type_string() }}) || load_id
-        || lpad(cast(file_row as {{ dbt.type_string() }}), 12, '0') as arrival
-    from {{ ref('stg_sales_list__lines') }}
-    where customer_number is not null
+buyers as (
+    select * from {{ ref('int_buyers_recorded') }}
+    where is_known_by_documents_alone
 ),
 
 final as (
@@ -46,6 +49,7 @@ final as (
         company_id as record_id,
         customer_number,
         company_name as name,
+        false as is_natural_person,
         street,
         postcode,
         city,
@@ -67,6 +71,7 @@ final as (
         organization_id as record_id,
         null as customer_number,
         organization_name as name,
+        false as is_natural_person,
         street,
         postcode,
         city,
@@ -88,6 +93,7 @@ final as (
         contact_id as record_id,
         customer_number,
         customer_name as name,
+        not is_company as is_natural_person,
         street,
         postcode,
         city,
@@ -109,6 +115,9 @@ final as (
         account as record_id,
         customer_number,
         customer_name as name,
+        coalesce(
+            customer_name = {{ cleaned_text("concat_ws(' ', first_name, last_name)") }}, false
+        ) as is_natural_person,
         street,
         postcode,
         city,
@@ -126,10 +135,11 @@ final as (
     from datev
     union all
     select
-        'sales_list' as source,
-        customer_number as record_id,
+        source,
+        record_id,
         customer_number,
-        max_by(customer_name, arrival) filter (where customer_name is not null) as name,
+        customer_name as name,
+        false as is_natural_person,
         null as street,
         null as postcode,
         null as city,
@@ -138,14 +148,13 @@ final as (
         null as domain,
         null as website,
         null as phone,
-        max_by(email, arrival) filter (where email is not null) as email,
+        email,
         null as written_acquisition,
         null as acquisition_detail,
         null as owner,
-        {{ parse_timestamp('cast(min(invoiced_on) as ' ~ dbt.type_string() ~ ')') }} as created_at,
-        {{ parse_timestamp('cast(max(invoiced_on) as ' ~ dbt.type_string() ~ ')') }} as updated_at
-    from sales_list
-    group by customer_number
+        {{ parse_timestamp('cast(first_invoiced_on as ' ~ dbt.type_string() ~ ')') }} as created_at,
+        {{ parse_timestamp('cast(last_invoiced_on as ' ~ dbt.type_string() ~ ')') }} as updated_at
+    from buyers
 )
 
 select * from final

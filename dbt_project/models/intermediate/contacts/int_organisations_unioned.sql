@@ -40,6 +40,7 @@ final as (
         with_merged.id_in_source as record_id,
         with_merged.customer_number,
         with_merged.name,
+        coalesce(with_merged.is_natural_person, false) as is_natural_person,
         with_merged.street,
         with_merged.postcode,
         with_merged.city,

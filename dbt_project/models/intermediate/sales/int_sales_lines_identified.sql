@@ -4,10 +4,22 @@ lines as (
     select * from {{ ref('int_sales_lines_current') }}
 ),
 
+buyers as (
+    select
+        buyers.source,
+        buyers.customer_key_hash,
+        identities.customer_id
+    from {{ ref('int_buyers_recorded') }} as buyers
+    inner join {{ ref('stg_matching__identities') }} as identities
+        on
+            buyers.source = identities.source
+            and buyers.record_id = identities.record_id
+            and identities.record_kind = 'organisation'
+),
+
 documented as (
     select
         *,
-        'c_' || customer_key_hash as customer_id,
         'd_' || {{ short_hash("concat_ws(':', document_key, document_kind, customer_key_hash)") }}
             as document_id
     from lines
@@ -37,13 +49,11 @@ final as (
             when documented.document_kind is not null then documented.document_kind = 'credit_note'
             else unmarked_totals.net_amount < 0
         end as is_credit_note,
-        documented.customer_id,
+        buyers.customer_id,
         case
-            when documented.customer_id is null then 'no customer number, e-mail or name'
+            when documented.customer_key_hash is null then 'no customer number, e-mail or name'
         end as unmatched_reason,
         documented.customer_number,
-        documented.customer_name,
-        documented.email,
         documented.product_code,
         documented.product_name,
         documented.quantity,
@@ -51,6 +61,10 @@ final as (
         documented.line_amount_net,
         documented.document_currency
     from documented
+    left join buyers
+        on
+            documented.source = buyers.source
+            and documented.customer_key_hash = buyers.customer_key_hash
     left join unmarked_totals on documented.document_id = unmarked_totals.document_id
 )
 
