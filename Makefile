@@ -13,6 +13,8 @@ PORT ?= 3000
 KILLS ?= 100
 CUSTOMERS ?= 100000
 INVOICES ?= 1000000
+RECORDS ?= 100000
+EDGES ?= 1000000
 
 .PHONY: help run ui release test lint bench drill lock parse clean
 
@@ -38,13 +40,14 @@ lint: $(INSTALLED) ## style of Python and SQL, and who may import whom
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/sqlfluff lint --nocolor -p 2 -n dbt_project/models dbt_project/tests
 
-bench: $(INSTALLED) $(MANIFEST) ## speed, as ratios within one run; CUSTOMERS=… INVOICES=… for the size of the second
+bench: $(INSTALLED) $(MANIFEST) ## speed, as ratios within one run; CUSTOMERS= INVOICES= RECORDS= EDGES= for sizes
 	@$(BIN)/python -m tests.benchmarks.whole_run
 	@$(BIN)/python -m tests.benchmarks.gate
 	@$(BIN)/python -m tests.benchmarks.anomaly_rates
+	@$(BIN)/python -m tests.benchmarks.identity --records $(RECORDS) --edges $(EDGES)
 	@$(BIN)/python -m tests.benchmarks.at_scale --customers $(CUSTOMERS) --invoices $(INVOICES)
 
-drill: $(INSTALLED) $(MANIFEST) ## full disks, and a hundred kill -9 of a whole run; KILLS=… for another number
+drill: $(INSTALLED) $(MANIFEST) ## full disks, thirty nights, a hundred kill -9 of a whole run; KILLS=… for another number
 	@$(BIN)/python -m pytest -m drill
 	@$(BIN)/python -m tests.faults.kill_drill --kills $(KILLS)
 

@@ -142,20 +142,21 @@ def _chain(error) -> Iterator[tuple[str, str]]:
 
 def _summarise(settings: Settings, screen: Console, seconds: float) -> None:
     with duckdb.connect(str(settings.published), read_only=True) as db:
-        customers, revenue, currency, as_of = db.sql(
-            "select count(*), sum(net_revenue_total), max(reporting_currency), max(as_of) "
-            "from marts.customer_360"
+        customers, prospects, revenue, currency, as_of = db.sql(
+            "select count(*), count(*) filter (lifecycle = 'prospect'), sum(net_revenue_total), "
+            "max(reporting_currency), max(as_of) from marts.customer_360"
         ).fetchall()[0]
         tiers = db.sql(
             "select tier, count(*) as customers, sum(net_revenue_12m) as revenue "
-            "from marts.customer_360 group by tier order by revenue desc nulls last"
+            "from marts.customer_360 where lifecycle <> 'prospect' "
+            "group by tier order by revenue desc nulls last"
         ).fetchall()
         quarantined = db.sql(
             "select coalesce(sum(quarantined_rows), 0), coalesce(sum(landed_rows), 0) "
             "from marts.load_reconciliation"
         ).fetchall()[0]
     table = Screen(title=f"Customer 360 as of {as_of}", title_justify="left", show_header=False)
-    table.add_row("customers", f"{customers:,}")
+    table.add_row("customers", f"{customers:,} ({prospects:,} are prospects)")
     table.add_row(f"net revenue ({currency})", f"{revenue or 0:,.2f}")
     for tier, count, twelve_months in tiers:
         table.add_row(f"tier {tier}", f"{count:,} ({twelve_months or 0:,.2f} in 12 months)")

@@ -32,7 +32,8 @@ _READ = (
     "rules/identity_overrides",
 )
 _THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 0.9999)
-_BAR = 24
+# Blocks: of a whole bar, of half a bar, and the bits that fill half a bar.
+_BAR, _HALF, _MOST_BITS = 12, 8, 20
 
 
 class HowToIdentify(dg.Config):
@@ -120,7 +121,7 @@ def _models_shown(found: "dict[str, Found]") -> dict[str, object]:
             f"{one.model.records:,} records"
         )
         shown[f"{kind}_match_weights"] = _table(
-            ("comparison", "outcome", "bits", "against | for"), _weights(one.model)
+            ("comparison", "bits", "against | for"), _weights(one.model)
         )
         shown[f"{kind}_thresholds"] = _table(
             ("linked from", "pairs", "share of those kept"),
@@ -136,22 +137,36 @@ def _models_shown(found: "dict[str, Found]") -> dict[str, object]:
     return shown
 
 
-def _weights(kept: "KeptModel") -> list[tuple[str, str, str, str]]:
+def _weights(kept: "KeptModel") -> list[tuple[str, str, str]]:
     settings = kept.model.settings
     prior = settings["probability_two_random_records_match"]
-    rows = [("any two records", "", math.log2(prior / (1 - prior)))]
+    rows = [("any two records", math.log2(prior / (1 - prior)))]
     for comparison in settings["comparisons"]:
+        name = comparison["output_column_name"]
         for level in comparison["comparison_levels"]:
             if not level.get("is_null_level"):
                 weight = math.log2(level["m_probability"] / level["u_probability"])
-                rows.append((comparison["output_column_name"], level["label_for_charts"], weight))
-    return [(name, outcome, f"{weight:+.1f}", _arrow(weight)) for name, outcome, weight in rows]
+                rows.append((f"{name}: {_outcome(level['label_for_charts'], name)}", weight))
+    return [(outcome, f"{weight:+.1f}", _arrow(weight)) for outcome, weight in rows]
 
 
-def _arrow(weight: float, half: int = 12) -> str:
+def _outcome(label: str, comparison: str) -> str:
+    """Splink's name of an outcome in few words."""
+    if label.startswith("Exact match on "):
+        column = label.removeprefix("Exact match on ")
+        return "same" if column == comparison else f"same {column}"
+    if label.startswith("Jaro-Winkler"):
+        return f"alike from {label.rpartition(' ')[2]}"
+    if label.startswith("Damerau"):
+        return f"slips up to {label.rpartition(' ')[2]}"
+    return "other"
+
+
+def _arrow(weight: float) -> str:
     """A bar to the left of the stroke for what speaks against, to the right for what speaks for."""
-    length = min(half, round(abs(weight) * half / 20))
-    left = ("█" * length if weight < 0 else "").rjust(half, " ")
+    length = min(_HALF, round(abs(weight) * _HALF / _MOST_BITS))
+    # No-break: a page would take ordinary blanks away.
+    left = ("█" * length if weight < 0 else "").rjust(_HALF, "\u00a0")
     return f"{left}|{'█' * length if weight > 0 else ''}"
 
 

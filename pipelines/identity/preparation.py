@@ -76,7 +76,7 @@ def prepare_organisations(db: duckdb.DuckDBPyConnection, organisations: str) -> 
         f"create or replace temp table {ORGANISATIONS} as "
         f"select {_record('o.source', 'o.record_id')} as record, o.source, o.record_id, "
         f"{_record('o.source', 'o.merged_into_record_id')} as merged_into, "
-        "nullif(lower(trim(o.customer_number)), '') as customer_number, "
+        f"{_NUMBER} as customer_number, "
         "o.name as written_name, o.is_natural_person, v.vat as vat_id, v.register_number, "
         "n.core as name, coalesce(n.own, n.core) as own_name, "
         "left(n.core, 4) as name_start, "
@@ -123,7 +123,7 @@ def prepare_persons(db: duckdb.DuckDBPyConnection, persons: str) -> None:
         f"select {_record('o.source', 'o.record_id')} as record, o.source, o.record_id, "
         f"{_record('o.source', 'o.merged_into_record_id')} as merged_into, "
         f"{_record('o.source', 'o.organisation_record_id')} as organisation, "
-        "nullif(lower(trim(o.customer_number)), '') as customer_number, "
+        f"{_NUMBER} as customer_number, "
         "o.full_name as written_name, w.core as organisation_name, n.first as first_name, "
         "n.last as last_name, n.name, "
         "o.birthday, e.address as mailbox, case when e.kind <> 'role' then e.address end as email, "
@@ -136,6 +136,11 @@ def prepare_persons(db: duckdb.DuckDBPyConnection, persons: str) -> None:
     )
 
 
+# "-", "0" and the like stand where nobody has a number.
+_NUMBER = (
+    "case when regexp_matches(o.customer_number, '[1-9\\p{L}]') "
+    "then lower(trim(o.customer_number)) end"
+)
 _ADDRESS = ("street", "postcode", "city", "country")
 
 

@@ -391,7 +391,7 @@ class _Night:
         self._tables[table].append(f"select '{kind.name}' as record_kind, * from {name}")
 
     def _review(self, kind: Kind) -> None:
-        """What a person should look at: pairs nearly alike, refused, or of unknown records."""
+        """What a person should look at and has not: nearly alike, refused, of unknown records."""
         self._db.execute(
             f"create or replace temp table {kind.name}_review_rows as with asked as ("
             "select left_record, right_record, "
@@ -404,9 +404,13 @@ class _Night:
             "select a.*, l.entity_id as left_id, r.entity_id as right_id from asked a "
             f"left join {kind.name}_members l on a.left_record = l.record "
             f"left join {kind.name}_members r on a.right_record = r.record "
-            "where l.entity_id is distinct from r.entity_id or l.entity_id is null "
-            "qualify row_number() over (partition by left_record, right_record "
-            "order by probability desc nulls last, rule) = 1"
+            f"left join {kind.name}_decided d "
+            "on least(a.left_record, a.right_record) = least(d.left_record, d.right_record) "
+            "and greatest(a.left_record, a.right_record) = greatest(d.left_record, d.right_record) "
+            "where d.decision is null "
+            "and (l.entity_id is distinct from r.entity_id or l.entity_id is null) "
+            "qualify row_number() over (partition by a.left_record, a.right_record "
+            "order by a.probability desc nulls last, a.rule) = 1"
         )
         self._tables["review"].append(
             f"select '{kind.name}' as record_kind, {_split('left_record', 'left_')}, "

@@ -125,7 +125,7 @@ def _read(folder: Path) -> Memory:
 def _committed(folder: Path) -> Iterator[Path]:
     """A folder that is there as a whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for half in folder.parent.glob(".*"):
+    for half in folder.parent.glob(".*/"):
         shutil.rmtree(half)
     temporary = folder.with_name(f".{folder.name}")
     temporary.mkdir()

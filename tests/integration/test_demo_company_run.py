@@ -451,6 +451,7 @@ def _ids(db: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], tuple[str,
     return found
 
 
+@pytest.mark.drill
 def test_over_thirty_nights_no_id_changes_without_being_listed(nights):
     found, changes, _ = nights
     listed = set(changes)
@@ -465,6 +466,7 @@ def test_over_thirty_nights_no_id_changes_without_being_listed(nights):
     assert len(found) == NIGHTS
 
 
+@pytest.mark.drill
 def test_over_thirty_nights_no_id_is_given_to_somebody_else(nights):
     found, _, _ = nights
     held: dict[str, set[tuple]] = {}
@@ -479,6 +481,7 @@ def test_over_thirty_nights_no_id_is_given_to_somebody_else(nights):
     assert len(held) > 500
 
 
+@pytest.mark.drill
 def test_a_night_that_compares_what_is_new_ends_like_one_that_compares_all(nights):
     assert nights[2]
 
