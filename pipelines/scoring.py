@@ -4,9 +4,13 @@ How it is scored is `quality.scorecard`'s business; the marts only read what com
 """
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
 
 from pipelines.settings import Settings
 from pipelines.source_runs import earlier_runs
@@ -16,7 +20,7 @@ from quality.suites.catalogue import NAMES_A_CUSTOMER, suite_for
 from sources.access import is_demo, is_on
 from sources.contract import Source
 from sources.demo.company import AS_OF as DEMO_AS_OF
-from sources.landing import Lake
+from sources.landing import Lake, write_json
 from sources.registry import SOURCES
 
 RUNS_LOOKED_BACK = 30
@@ -43,6 +47,8 @@ def scored_runs(settings: Settings) -> list[ScoredRun]:
     """
     lake = Lake(settings.lake)
     is_the_demos = is_demo(settings.setup, lake)
+    wins_file = _wins_file(settings, is_the_demos=is_the_demos)
+    wins = json.loads(wins_file.read_text()) if wins_file.exists() else {}
     found: list[ScoredRun] = []
     newest: list[Scores] = []
     for source in SOURCES:
@@ -53,7 +59,15 @@ def scored_runs(settings: Settings) -> list[ScoredRun]:
         totals: list[float | None] = []
         first = max(0, len(runs) - RUNS_PUBLISHED)
         for at in range(first, len(runs)):
-            scores = score(figures(source, runs[: at + 1], of_format, is_the_demos=is_the_demos))
+            scores = score(
+                figures(
+                    source,
+                    runs[: at + 1],
+                    of_format,
+                    is_the_demos=is_the_demos,
+                    wins_share=wins.get(source.name),
+                )
+            )
             totals.append(scores.total)
             found.append(
                 ScoredRun(source, runs[at], scores, trend(totals[-RUNS_LOOKED_BACK:]), None)
@@ -68,16 +82,40 @@ def scored_runs(settings: Settings) -> list[ScoredRun]:
     return found
 
 
+def note_wins(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Keep for the next scorecard how often each source won a part of a customer's golden record.
+
+    A night late: the scorecard decides who wins, so it is made before.
+    """
+    rows = db.sql(
+        "select told.source, count(chosen.source) / count(*) from (select distinct customer_id, "
+        "field_group, source from intermediate.int_customer_fields_stacked) as told "
+        "left join intermediate.int_customer_fields_chosen as chosen "
+        "using (customer_id, field_group, source) group by told.source order by told.source"
+    ).fetchall()
+    lake = Lake(settings.lake)
+    write_json(
+        _wins_file(settings, is_the_demos=is_demo(settings.setup, lake)),
+        {source: round(share, 6) for source, share in rows},
+    )
+
+
+def _wins_file(settings: Settings, *, is_the_demos: bool) -> Path:
+    return settings.lake / f"wins{'.demo' if is_the_demos else ''}.json"
+
+
 def figures(
     source: Source,
     runs: Sequence[SourceRun],
     of_format: Mapping[str, frozenset[str]],
     *,
     is_the_demos: bool,
+    wins_share: float | None,
 ) -> Figures:
     """The figures of a source at the last of `runs` (oldest first, at least one).
 
-    of_format: table → its rules on the form of a row.
+    of_format: table → its rules on the form of a row. wins_share: of the parts of golden records
+    that the source could tell, those it was taken for; None where nobody knows.
     """
     run, recent = runs[-1], runs[-RUNS_LOOKED_BACK:]
     tables = run.tables.values()
@@ -142,8 +180,7 @@ def figures(
             sum(count for count, _ in linked),
             sum(rows for _, rows in linked) if linked else judged,
         ),
-        # Nobody wins a field before there is a golden record.
-        wins_share=None,
+        wins_share=wins_share,
     )
 
 

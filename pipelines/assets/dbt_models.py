@@ -15,6 +15,7 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from pipelines.resources import Company, Dbt
 from pipelines.schedules import FRESH_EVERY_NIGHT
+from pipelines.scoring import note_wins
 from pipelines.settings import REPOSITORY
 from pipelines.warehouse import (
     BuildStage,
@@ -116,6 +117,8 @@ def _build(
     with open_warehouse(settings) as db:
         if is_all and error is None and before == end - 1:
             mark_build(db, end)
+            if end is BuildStage.WHOLE:
+                note_wins(db, settings)
         counts = row_counts(db)
         classes = distribution(db, _CLASSES) if "marts.customer_360" in counts else None
     for event in events:

@@ -80,7 +80,8 @@ class Memory:
 class Kind:
     """What is particular to one kind of record.
 
-    doubtful: condition on two records l and r that a person should look at however alike they are.
+    doubtful: condition on two records l and r that a person should look at however alike they are;
+    branches: the same, where every address is a customer of its own.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Kind:
     prefix: str
     blueprint: Blueprint
     doubtful: str
+    branches: str | None = None
 
 
 KINDS = {
@@ -102,6 +104,9 @@ KINDS = {
         f"{_OTHER_NAME}, false) or (l.postcode <> r.postcode and l.city <> r.city "
         "and not coalesce(l.email = r.email or l.domain = r.domain or l.phone = r.phone, "
         "false))",
+        branches="coalesce(l.postcode <> r.postcode, l.city <> r.city, false) "
+        "or coalesce(l.street <> r.street, false) "
+        "or coalesce(l.house_number <> r.house_number, false)",
     ),
     # A surname and an employer are the brother's, too.
     "person": Kind(
@@ -218,6 +223,9 @@ class _Night:
             f"(select rule, probability, at_most from {self._inputs.key_rules} "
             f"where record_kind = '{kind.name}')"
         )
+        doubtful = kind.doubtful
+        if kind.branches and not self._rules["branches_are_one"]:
+            doubtful = f"({doubtful}) or {kind.branches}"
         keyed = paired_by_key(db, f"({keys})", key_rules)
         shared = pa.concat_tables([keyed.shared, self._forget_shared(kind)])
         memory = self._compare(kind, memory)
@@ -227,7 +235,7 @@ class _Night:
         db.register("like_pairs", memory.pairs)
         db.execute(
             "create or replace temp table judged as select p.*, "
-            f"probability >= {self._rules['link_from']} and not coalesce({kind.doubtful}, false) "
+            f"probability >= {self._rules['link_from']} and not coalesce({doubtful}, false) "
             "as is_linked "
             f"from like_pairs p join {kind.records} l on p.left_record = l.record "
             f"join {kind.records} r on p.right_record = r.record"

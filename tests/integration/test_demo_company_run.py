@@ -509,6 +509,14 @@ def test_a_second_run_lands_nothing_and_changes_no_published_table(demo):
     assert again.returncode == 0, again.stderr
     assert loads(home) == loads_before
     assert marts(home) == before
+    with published(home) as db:
+        wins = db.sql(
+            "select source, a7_figure from marts.source_scorecard "
+            "qualify run_at = max(run_at) over (partition by source)"
+        ).fetchall()
+    # The first night made the golden record whose winners the second one tells.
+    known = {source for source, figure in wins if "of the field groups" in figure}
+    assert {"lexware_office", "hubspot", "pipedrive", "datev", "mailchimp"} <= known
 
 
 def test_with_accounting_alone_the_sales_and_their_customers_are_the_same(demo, tmp_path: Path):

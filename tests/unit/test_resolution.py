@@ -860,6 +860,18 @@ def test_a_night_that_compares_only_what_is_new_finds_what_a_full_run_finds(lear
         assert is_same(memory, night.memories[kind])
 
 
+def test_a_branch_is_joined_by_likeness_only_where_branches_are_one_customer(learnt):
+    company = learnt.company.copy()
+    branch = company.organisations["crm:1"] | {"street": "Ganz Andere Gasse 7"}
+    company.organisation("web:1", **branch)
+    together = company.rehearsed(learnt.model_of, learnt.first.memories, 2)
+    assert ["crm:1", "erp:1", "web:1"] in sets(together.organisations)
+    company.rules |= {"branches_are_one": 0}
+    apart = company.rehearsed(learnt.model_of, learnt.first.memories, 2)
+    assert ["web:1"] in sets(apart.organisations)
+    assert apart.review["crm:1", "web:1"]["reason"] == "probable, not certain"
+
+
 def test_a_lower_threshold_finds_pairs_of_old_records_too(learnt):
     company = learnt.company.copy()
     company.rules |= {"review_from": 0.9999, "link_from": 0.9999}
