@@ -160,7 +160,7 @@ def _table(column: str, rows: list[tuple[str, int]]) -> dg.MetadataValue:
         [
             dg.TableRecord(
                 {
-                    column: str(value),
+                    column: "none" if value is None else str(value),
                     "customers": count,
                     "share": f"{'█' * max(1, round(10 * count / total))} {count / total:.1%}",
                 }
