@@ -35,7 +35,11 @@ from sources.registry import SOURCES
 from tests.conftest import REPOSITORY, pipelines
 
 # Credit notes of a lump sum and tables that contradict each other: the demo company has neither.
-EMPTY = ["int_cross_table_findings", "int_documents_undone", "cross_table_findings"]
+# Ids change after the first night at the earliest.
+EMPTY = [
+    *("int_cross_table_findings", "int_documents_undone", "cross_table_findings"),
+    *("stg_matching__changes", "identity_changes"),
+]
 # What a line of the sales list is spoilt by without being kept out.
 ONLY_WARNED = ("zero price", "repeated line", "missing customer")
 SALES_FILE = "culinary_cooking_sales_list.csv"
