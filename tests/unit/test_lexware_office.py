@@ -531,7 +531,7 @@ def test_a_vendor_that_asks_to_slow_down_is_obeyed(tmp_path: Path):
     wrapped = []
 
     def paced(inner) -> Paced:
-        wrapped.append(Paced(inner, requests=30, seconds=2))
+        wrapped.append(Paced(inner, requests=30, seconds=6))
         return wrapped[0]
 
     with _desk(copy.deepcopy(FEW), tmp_path, paced) as desk:

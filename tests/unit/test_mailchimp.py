@@ -355,7 +355,7 @@ def test_what_is_refused_takes_only_what_hangs_on_it_along(
 
 def test_the_rate_limit_is_waited_for(account: Books, lake: Lake):
     # Less lets through than there are requests, so that it is met once.
-    paced = Paced(Server(account), requests=15, seconds=1)
+    paced = Paced(Server(account), requests=15, seconds=4)
 
     landed, context = pull(paced, lake)
 

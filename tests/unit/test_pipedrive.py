@@ -333,7 +333,7 @@ def test_deletions_of_deals_that_cannot_be_read_cost_nothing_else(lake):
 
 
 def test_too_many_requests_are_waited_for(lake):
-    paced = Paced(app(few_records()), requests=6, seconds=1)
+    paced = Paced(app(few_records()), requests=6, seconds=4)
     with serving(paced) as url:
         rows, context = pulled(lake, url)
     assert paced.refused > 0
