@@ -181,6 +181,22 @@ def trained(
         column: _chance(db, records, column) for ladder in blueprint.groups for column in ladder
     }
     untrained = _untrained(blueprint, count, chances)
+    # A seed gives one sample only where one thread draws it.
+    db.execute("set threads = 1")
+    try:
+        return _learnt(db, records, blueprint, untrained, frequencies, most_pairs)
+    finally:
+        db.execute("reset threads")
+
+
+def _learnt(
+    db: duckdb.DuckDBPyConnection,
+    records: str,
+    blueprint: Blueprint,
+    untrained: SettingsCreator,
+    frequencies: pa.Table,
+    most_pairs: float,
+) -> Model:
     with _splink(db, records, untrained, frequencies) as (linker, _):
         certain = " and ".join(f"l.{column} = r.{column}" for column in blueprint.certain)
         ((pairs,),) = db.sql(
@@ -219,10 +235,18 @@ def _tempered(settings: dict, blueprint: Blueprint) -> dict:
             for level, floor in zip(levels_, floors, strict=True)
         ]
         for level, m in zip(levels_, known, strict=True):
-            level["m_probability"] = m / sum(known)
+            level["m_probability"] = _rounded(m / sum(known))
             # Seen with nobody: it speaks neither for nor against.
             level.setdefault("u_probability", level["m_probability"])
+            level["u_probability"] = _rounded(level["u_probability"])
+    prior = settings["probability_two_random_records_match"]
+    settings["probability_two_random_records_match"] = _rounded(prior)
     return settings
+
+
+def _rounded(probability: float) -> float:
+    """Nine digits: the order in which a computer adds up must not show."""
+    return float(f"{probability:.9g}")
 
 
 def scored(
@@ -387,7 +411,8 @@ def _splink(
         nonlocal parts
         parts += 1
         name = f"__splink__records_{parts}"
-        db.execute(f"create or replace table {name} as from {records} {condition}")
+        # In order, so that a random sample is the same whatever order the records came in.
+        db.execute(f"create or replace table {name} as from {records} {condition} order by record")
         return api.register(name)
 
     try:

@@ -185,9 +185,10 @@ def test_nothing_of_splink_is_left_behind(febrl, pairs):
     assert [name for (name,) in left if name.startswith("__splink__")] == []
 
 
-def test_training_twice_gives_the_same_model(febrl, model):
-    again = trained(febrl[1], "records", PERSONS).settings
-    assert _numbers(again) == pytest.approx(_numbers(model.settings), rel=1e-6)
+def test_training_twice_gives_the_same_model_in_whatever_order_records_come(febrl, model):
+    febrl[1].execute("create or replace table shuffled as from records order by hash(record, 1)")
+    again = trained(febrl[1], "shuffled", PERSONS).settings
+    assert _numbers(again) == _numbers(model.settings)
 
 
 def _numbers(settings: dict) -> list[float]:
