@@ -123,7 +123,7 @@ class BuildStage(IntEnum):
 
 
 def mark_build(db: duckdb.DuckDBPyConnection, stage: BuildStage) -> None:
-    """Note how far the build came: lowered before a step begins, so that a killed one shows."""
+    """Note how far the build came; `begin_stage` lowers it, so that a killed step shows."""
     db.execute("create schema if not exists raw_company")
     db.execute(
         "create or replace table raw_company.last_build as select ?::integer as stage", [stage]
@@ -140,6 +140,16 @@ def stage_of_build(db: duckdb.DuckDBPyConnection) -> BuildStage:
         return BuildStage.BEGUN
     ((stage,),) = db.sql("from raw_company.last_build").fetchall()
     return BuildStage(stage)
+
+
+def begin_stage(db: duckdb.DuckDBPyConnection, stage: BuildStage) -> bool:
+    """Take back, before a step that leads to `stage`, whatever was built on what it replaces.
+
+    True where all before the step holds, so that the build has come to `stage` when it succeeds.
+    """
+    before = BuildStage(min(stage_of_build(db), stage - 1))
+    mark_build(db, before)
+    return before == stage - 1
 
 
 def require_whole_build(db: duckdb.DuckDBPyConnection) -> None:

@@ -6,7 +6,7 @@ who is who, which `identity` finds in between.
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -19,11 +19,11 @@ from pipelines.scoring import note_wins
 from pipelines.settings import REPOSITORY
 from pipelines.warehouse import (
     BuildStage,
+    begin_stage,
     distribution,
     mark_build,
     open_warehouse,
     row_counts,
-    stage_of_build,
 )
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,6 @@ PROJECT = DbtProject(project_dir=REPOSITORY / "dbt_project")
 # Shown on the asset's page: how the customers fall into classes, never who they are.
 _CLASSES = ("lifecycle", "tier", "abc_class")
 _DBTS_OWN = {"unique_id", "invocation_id", "status"}
-
 
 # Everything that reads who is who, however far down.
 _BEHIND_IDENTITY = "source:matching+"
@@ -60,7 +59,6 @@ def dbt_models() -> list[dg.AssetsDefinition]:
             dbt,
             company,
             ["--indirect-selection", "buildable"],
-            begin=lambda _: BuildStage.BEGUN,
             is_all=context.selected_asset_keys == build_records.keys,
             end=BuildStage.RECORDS,
         )
@@ -78,7 +76,6 @@ def dbt_models() -> list[dg.AssetsDefinition]:
             dbt,
             company,
             [],
-            begin=lambda stage: min(stage, BuildStage.IDENTITIES),
             is_all=context.selected_asset_keys == build_customers.keys,
             end=BuildStage.WHOLE,
         )
@@ -92,15 +89,13 @@ def _build(
     company: Company,
     arguments: Sequence[str],
     *,
-    begin: Callable[[BuildStage], BuildStage],
     is_all: bool,
     end: BuildStage,
 ) -> Iterator:
     """One start of dbt; the build has come to `end` where all of it was built on what is whole."""
     settings = company.settings
     with open_warehouse(settings) as db:
-        before = begin(stage_of_build(db))
-        mark_build(db, before)
+        is_on_whole = begin_stage(db, end)
     build = dbt.cli(
         # Unit tests run on made-up rows: CI asks them, not the night.
         ["build", "--exclude-resource-type", "unit_test", *arguments],
@@ -115,7 +110,7 @@ def _build(
     except DagsterDbtCliRuntimeError as raised:
         error = raised
     with open_warehouse(settings) as db:
-        if is_all and error is None and before == end - 1:
+        if is_all and error is None and is_on_whole:
             mark_build(db, end)
             if end is BuildStage.WHOLE:
                 note_wins(db, settings)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from pipelines.resources import Company
-from pipelines.warehouse import BuildStage, mark_build, open_warehouse, stage_of_build
+from pipelines.warehouse import BuildStage, begin_stage, mark_build, open_warehouse
 
 if TYPE_CHECKING:
     from pipelines.identifying import Found
@@ -68,13 +68,11 @@ def identity_assets() -> list[dg.AssetsDefinition]:
 
         settings = company.settings
         with open_warehouse(settings) as db:
-            stage = stage_of_build(db)
-            mark_build(db, min(stage, BuildStage.RECORDS))
+            is_on_whole = begin_stage(db, BuildStage.IDENTITIES)
         found = identify(settings, retrain=config.retrain)
         with open_warehouse(settings) as db:
-            mark_build(
-                db, BuildStage.IDENTITIES if stage >= BuildStage.RECORDS else BuildStage.BEGUN
-            )
+            if is_on_whole:
+                mark_build(db, BuildStage.IDENTITIES)
             rows = {
                 name: db.table(f"matching.{name}").shape[0]
                 for name in MATCHING

@@ -8,6 +8,7 @@ Blueprint; what follows from the pairs is not known here.
 """
 
 import contextlib
+import functools
 import json
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -407,6 +408,7 @@ def _splink(
     api = DuckDBAPI(db)
     parts = 0
 
+    @functools.cache
     def given(condition: str) -> SplinkDataFrame:
         nonlocal parts
         parts += 1

@@ -51,8 +51,7 @@ def prepare_organisations(db: duckdb.DuckDBPyConnection, organisations: str) -> 
     country, vat_id, domain, email, phone, merged_into_record_id, all text as written, and the
     boolean is_natural_person (of an account). Columns made: record, source, record_id, merged_into,
     customer_number, written_name, is_natural_person, vat_id, register_number, name, own_name,
-    name_start,
-    street, house_number, postcode, city, email, domain, phone.
+    name_start, street, house_number, postcode, city, email, domain, phone.
     """
     _translated(
         db, "names", f"select distinct name from {organisations}",
