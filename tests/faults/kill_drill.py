@@ -44,8 +44,13 @@ def drill(kills: int, workplace: Path, *, seed: int, tell=print) -> list[float]:
             was_alive = _kill_after(home, moment)
             moments.append(moment)
             tell(f"kill {len(moments)} after {moment:.1f} s" + ("" if was_alive else " (done)"))
-        if _whole_run(home) != expected:
-            raise DrillFailed(f"other tables after kills at {moments[-KILLS_PER_HOME:]}")
+        published = _whole_run(home)
+        if others := sorted(
+            table
+            for table in expected.keys() | published.keys()
+            if expected.get(table) != published.get(table)
+        ):
+            raise DrillFailed(f"{home.name}: other {others} after {moments[-KILLS_PER_HOME:]}")
     return moments
 
 
