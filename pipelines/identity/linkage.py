@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import splink.comparison_level_library as levels
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 from splink.comparison_library import CustomComparison
+from splink.internals.blocking_rule_creator import BlockingRuleCreator
 from splink.internals.splink_dataframe import SplinkDataFrame
 
 _SETTINGS, _FREQUENCIES = "settings.json", "frequencies.parquet"
@@ -34,6 +35,9 @@ _CHANCE, _LEAST_CHANCE = 0.02, 1e-6
 _LEAST_M, _LEAST_M_OF_OTHERS = 0.005, 0.1
 # Fewer agreeing pairs teach nothing.
 _FEWEST_PAIRS = 30
+
+# More records that have one name, one street and the like are not looked at for that alone.
+LARGEST_BLOCK = 500
 
 # One seed: training twice on the same records gives the same model.
 SEED = 7
@@ -74,6 +78,11 @@ class Blueprint:
         """What relations of records must have besides `record`."""
         rungs = [column for ladder in (*self.identifiers, *self.groups) for column in ladder]
         return (*self.words, *self.numbers, *rungs)
+
+    @property
+    def lists(self) -> tuple[tuple[str, ...], ...]:
+        """Every list of columns by which records are brought together, each once."""
+        return tuple(dict.fromkeys((*self.blocks, *self.learnt_from)))
 
 
 PERSONS = Blueprint(
@@ -166,15 +175,68 @@ class Model:
         return cls(settings, pq.read_table(folder / _FREQUENCIES))
 
 
+def crowded(
+    db: duckdb.DuckDBPyConnection,
+    records: str,
+    blueprint: Blueprint,
+    *,
+    largest_block: int = LARGEST_BLOCK,
+) -> pa.Table:
+    """The values of blocks that more than largest_block records have: block, value, records.
+
+    By these nobody is looked at: there are thousands of a Peter Müller, and the pairs among them
+    grow with the square of their number. Another block may still bring two of them together.
+    """
+    counted = " union all ".join(
+        f"select '{', '.join(columns)}' as block, {_value(columns)} as value, "
+        f"count(*) as records from {records} where {_known(columns)} group by {_value(columns)} "
+        f"having count(*) > {largest_block}"
+        for columns in blueprint.lists
+    )
+    return db.sql(f"{counted} order by block, records desc, value").to_arrow_table()
+
+
+def marked(records: str, blueprint: Blueprint, crowds: str) -> str:
+    """SQL of the records with a column for each block: true, and null where it does not count.
+
+    crowds: relation as `crowded` returns it.
+    """
+    marks = ", ".join(
+        f"case when {_known(columns)} and {_value(columns)} not in "
+        f"(select value from {crowds} where block = '{', '.join(columns)}') then true end "
+        f"as {mark(columns)}"
+        for columns in blueprint.lists
+    )
+    return f"select *, {marks} from {records}"
+
+
+def mark(columns: Sequence[str]) -> str:
+    """The name of the column of `marked` for a block."""
+    return f"few_{'_'.join(columns)}"
+
+
+def _value(columns: Sequence[str]) -> str:
+    return f"concat_ws(', ', {', '.join(columns)})"
+
+
+def _known(columns: Sequence[str]) -> str:
+    return " and ".join(f"{column} is not null" for column in columns)
+
+
 def trained(
-    db: duckdb.DuckDBPyConnection, records: str, blueprint: Blueprint, *, most_pairs: float = 2e6
+    db: duckdb.DuckDBPyConnection,
+    records: str,
+    blueprint: Blueprint,
+    *,
+    most_pairs: float = 2e6,
+    largest_block: int = LARGEST_BLOCK,
 ) -> Model:
     """Learn from the company's own records how much each comparison says.
 
     records: relation with record (unique text) and the columns of the blueprint and its blocks. u
     is counted in a random sample of most_pairs pairs, m by expectation and maximisation; for
     identifiers u is set: a sample has hardly two strangers who share one. No pair has to be known
-    beforehand. Raises TooLittleToLearnFrom.
+    beforehand. Values of `crowded` teach nothing. Raises TooLittleToLearnFrom.
     """
     ((count,),) = db.sql(f"select count(*) from {records}").fetchall()
     frequencies = _frequencies(db, records, blueprint)
@@ -185,7 +247,7 @@ def trained(
     # A seed gives one sample only where one thread draws it.
     db.execute("set threads = 1")
     try:
-        return _learnt(db, records, blueprint, untrained, frequencies, most_pairs)
+        return _learnt(db, records, blueprint, untrained, frequencies, most_pairs, largest_block)
     finally:
         db.execute("reset threads")
 
@@ -197,8 +259,10 @@ def _learnt(
     untrained: SettingsCreator,
     frequencies: pa.Table,
     most_pairs: float,
+    largest_block: int,
 ) -> Model:
-    with _splink(db, records, untrained, frequencies) as (linker, _):
+    crowds = crowded(db, records, blueprint, largest_block=largest_block)
+    with _splink(db, records, blueprint, crowds, untrained, frequencies) as (linker, _):
         certain = " and ".join(f"l.{column} = r.{column}" for column in blueprint.certain)
         ((pairs,),) = db.sql(
             f"select count(*) from {records} l join {records} r on {certain} "
@@ -215,7 +279,7 @@ def _learnt(
         )
         linker.training.estimate_u_using_random_sampling(max_pairs=most_pairs, seed=SEED)
         for columns in blueprint.learnt_from:
-            linker.training.estimate_parameters_using_expectation_maximisation(block_on(*columns))
+            linker.training.estimate_parameters_using_expectation_maximisation(_block(columns))
         return Model(_tempered(linker.misc.save_model_to_json(), blueprint), frequencies)
 
 
@@ -253,20 +317,25 @@ def _rounded(probability: float) -> float:
 def scored(
     db: duckdb.DuckDBPyConnection,
     records: str,
+    blueprint: Blueprint,
     model: Model,
     pairs: str,
     *,
     at_least: float,
     changed: str | None = None,
+    largest_block: int = LARGEST_BLOCK,
 ) -> None:
     """Create the table `pairs`: every pair whose probability is at least `at_least`, and why.
 
-    changed: relation record; where it is given, only pairs with one of these are looked at. Columns
-    of `pairs`: left_record, right_record (of which the left is first in alphabetical order),
-    probability, weights: a list of (column, weight in bits), the prior among them as
+    Looked at are the pairs that have a value of a block of the blueprint in common which is not
+    `crowded`. changed: relation record; where it is given, only pairs with one of these are looked
+    at. Columns of `pairs`: left_record, right_record (of which the left is first in alphabetical
+    order), probability, weights: a list of (column, weight in bits), the prior among them as
     "any two records"; they add up to the logit of the probability, to the base 2.
     """
-    with _splink(db, records, model.settings, model.frequencies) as (linker, given):
+    crowds = crowded(db, records, blueprint, largest_block=largest_block)
+    given_model = (model.settings, model.frequencies)
+    with _splink(db, records, blueprint, crowds, *given_model) as (linker, given):
         predict = linker.inference
         if changed is None:
             found = [predict.predict_within(given(""), threshold_match_probability=at_least)]
@@ -360,10 +429,14 @@ def _untrained(blueprint: Blueprint, records: int, chances: Mapping[str, float])
         link_type="dedupe_only",
         unique_id_column_name="record",
         comparisons=[*words, *numbers, *identifiers, *groups],
-        blocking_rules_to_generate_predictions=[block_on(*block) for block in blueprint.blocks],
+        blocking_rules_to_generate_predictions=[_block(one) for one in blueprint.blocks],
         retain_matching_columns=False,
         retain_intermediate_calculation_columns=True,
     )
+
+
+def _block(columns: Sequence[str]) -> BlockingRuleCreator:
+    return block_on(*columns, mark(columns))
 
 
 def _rungs_named(columns: Sequence[str]) -> str:
@@ -393,6 +466,8 @@ def _ladder(columns: Sequence[str], chances: Sequence[float]) -> CustomCompariso
 def _splink(
     db: duckdb.DuckDBPyConnection,
     records: str,
+    blueprint: Blueprint,
+    crowds: pa.Table,
     settings: SettingsCreator | dict,
     frequencies: pa.Table,
 ) -> Iterator[tuple[Linker, Callable[[str], SplinkDataFrame]]]:
@@ -414,10 +489,17 @@ def _splink(
         parts += 1
         name = f"__splink__records_{parts}"
         # In order, so that a random sample is the same whatever order the records came in.
-        db.execute(f"create or replace table {name} as from {records} {condition} order by record")
+        db.execute(
+            f"create or replace table {name} as from __splink__marked {condition} order by record"
+        )
         return api.register(name)
 
     try:
+        db.register("crowds", crowds)
+        db.execute(
+            f"create or replace table __splink__marked as {marked(records, blueprint, 'crowds')}"
+        )
+        db.unregister("crowds")
         linker = Linker(given(""), settings, log_level=None)
         db.register("frequencies", frequencies)
         for column in pc.unique(frequencies["column_name"]).to_pylist():

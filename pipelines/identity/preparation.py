@@ -26,20 +26,22 @@ def prepare_points(db: duckdb.DuckDBPyConnection, points: str) -> None:
     (the normalised address or number; null where it cannot be one), mailbox_kind (role, free or
     personal).
     """
+    db.execute(f"create or replace temp table points as from {points}")
     _translated(
-        db, "emails", f"select distinct value from {points} where channel = 'email'",
+        db, "emails", "select distinct value from points where channel = 'email'",
         lambda value: _email(value), ("point", "kind"),
     )  # fmt: skip
     _translated(
-        db, "phones", f"select distinct value, country from {points} where channel = 'phone'",
+        db, "phones", "select distinct value, country from points where channel = 'phone'",
         lambda *given: (_phone(*given),), ("point",),
     )  # fmt: skip
     db.execute(
         f"create or replace temp table {POINTS} as select distinct p.record_kind, "
         f"{_record('p.source', 'p.record_id')} as record, p.channel, p.value, "
-        "coalesce(e.point, n.point) as point, e.kind as mailbox_kind from " + points + " p "
-        "left join emails e on p.channel = 'email' and p.value = e.value "
-        "left join phones n on p.channel = 'phone' and p.value = n.value "
+        "coalesce(e.point, n.point) as point, e.kind as mailbox_kind from points p "
+        # A condition on one side alone would make DuckDB compare everything with everything.
+        "left join emails e on case when p.channel = 'email' then p.value end = e.value "
+        "left join phones n on case when p.channel = 'phone' then p.value end = n.value "
         "and p.country is not distinct from n.country"
     )
 
@@ -78,7 +80,7 @@ def prepare_organisations(db: duckdb.DuckDBPyConnection, organisations: str) -> 
         f"{_NUMBER} as customer_number, "
         "o.name as written_name, o.is_natural_person, v.vat as vat_id, v.register_number, "
         "n.core as name, coalesce(n.own, n.core) as own_name, "
-        "left(n.core, 4) as name_start, "
+        "left(coalesce(n.own, n.core), 4) as name_start, "
         "a.street_name as street, a.house_number, a.code as postcode, a.town as city, "
         "h.address as email, h.host as domain, p.point as phone "
         f"from {organisations} o "

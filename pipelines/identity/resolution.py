@@ -12,7 +12,16 @@ import pyarrow as pa
 from pipelines.identity.clusters import ALWAYS, clustered
 from pipelines.identity.explanations import explained
 from pipelines.identity.keys import paired_by_key
-from pipelines.identity.linkage import CONTACTS, ORGANISATIONS, Blueprint, Model, scored
+from pipelines.identity.linkage import (
+    CONTACTS,
+    ORGANISATIONS,
+    Blueprint,
+    Model,
+    crowded,
+    mark,
+    marked,
+    scored,
+)
 from pipelines.identity.preparation import prepare_organisations, prepare_persons, prepare_points
 from pipelines.identity.stable_ids import CHANGES, Registry, assigned
 
@@ -33,6 +42,7 @@ PAIRS = pa.schema(
 _OTHER_NAME = 0.8
 # Who shares a mailbox is asked of so many names; of more it is nobody's.
 _MOST_NAMES = 12
+_RULES = ("link_from", "review_from", "largest_cluster", "largest_block", "branches_are_one")
 
 
 class UnknownRule(ValueError):
@@ -45,7 +55,7 @@ class Inputs:
 
     organisations, persons, points  as `preparation` wants them
     rules      parameter, value: link_from and review_from (probabilities), largest_cluster
-               (records), branches_are_one (1 or 0)
+               (records), largest_block (records), branches_are_one (1 or 0)
     key_rules  record_kind, rule, probability, at_most (records that may share a value)
     overrides  record_kind, decision (always or never), left_source, left_record_id, right_source,
                right_record_id
@@ -143,13 +153,13 @@ def resolve(
     review      record_kind, left_source, left_record_id, right_source, right_record_id, left_id,
                 right_id, rule, probability, spoke_for, spoke_against, weights, reason
     shared      record_kind, rule, value, records: values too many share to be a key, or, where the
-                rule begins with "likeness", to be compared by
+                rule begins with "likeness", to be compared by (and "alone": by nothing else)
     changes     record_kind, night, kind, old_id, new_id, records
 
     Raises UnknownRule, and ContradictoryOverrides of `clusters`.
     """
     rules = dict(db.sql(f"select parameter, value::double from {inputs.rules}").fetchall())
-    for name in ("link_from", "review_from", "largest_cluster", "branches_are_one"):
+    for name in _RULES:
         if name not in rules:
             raise UnknownRule(f"the parameter {name!r} is missing in the rules of identity")
     db.execute("create schema if not exists matching")
@@ -227,8 +237,11 @@ class _Night:
         if kind.branches and not self._rules["branches_are_one"]:
             doubtful = f"({doubtful}) or {kind.branches}"
         keyed = paired_by_key(db, f"({keys})", key_rules)
-        shared = pa.concat_tables([keyed.shared, self._forget_shared(kind)])
-        memory = self._compare(kind, memory)
+        forgotten = self._forget_shared(kind)
+        crowds = crowded(
+            db, kind.records, kind.blueprint, largest_block=int(self._rules["largest_block"])
+        )
+        memory = self._compare(kind, memory, crowds)
         always, never = self._overrides(kind)
         pairs = f"{kind.name}_pairs"
         db.register("keyed_pairs", keyed.pairs)
@@ -272,7 +285,7 @@ class _Night:
             "and r.right_record = p.right_record and r.rule = p.rule)"
         )
         explained(db, f"{kind.name}_members", f"{kind.name}_kept", f"{kind.name}_ways")
-        self._note(kind, "shared", shared)
+        self._note(kind, "shared", pa.concat_tables([keyed.shared, forgotten, _ruled(crowds)]))
         self._review(kind)
         changes = pa.concat_tables([memory.changes, named.changes])
         self._note(kind, "changes", changes)
@@ -319,14 +332,21 @@ class _Night:
             db.unregister("too_many")
         return pa.concat_tables(found)
 
-    def _compare(self, kind: Kind, memory: Memory) -> Memory:
-        """The pairs that are alike, where only what is new or changed is compared with all."""
+    def _compare(self, kind: Kind, memory: Memory, crowds: pa.Table) -> Memory:
+        """The pairs that are alike, where only what is new or changed is compared with all.
+
+        Changed is a record also where a block of its has become crowded, or is no longer.
+        """
         db = self._db
-        columns = ", ".join(f"coalesce({column}, '∅')" for column in kind.blueprint.columns)
+        marks = [f"{mark(columns)}::varchar" for columns in kind.blueprint.lists]
+        columns = ", ".join(f"coalesce({one}, '∅')" for one in (*kind.blueprint.columns, *marks))
+        db.register("crowds", crowds)
         db.execute(
             "create or replace temp table reads as select record, "
-            f"md5(concat_ws('|', {columns})) as fingerprint from {kind.records}"
+            f"md5(concat_ws('|', {columns})) as fingerprint "
+            f"from ({marked(kind.records, kind.blueprint, 'crowds')})"
         )
+        db.unregister("crowds")
         compared = db.table("reads").order("record").to_arrow_table().cast(COMPARED)
         found = self._model_of(kind)
         if found is None:
@@ -337,8 +357,15 @@ class _Night:
         model, version = found
         at_least = min(self._rules["review_from"], self._rules["link_from"])
         is_known = memory.pairs_from is not None and memory.pairs_from <= at_least
+
+        def compare(changed: str | None) -> None:
+            scored(
+                db, kind.records, kind.blueprint, model, "alike", at_least=at_least,
+                changed=changed, largest_block=int(self._rules["largest_block"]),
+            )  # fmt: skip
+
         if version != memory.model_version or not is_known:
-            scored(db, kind.records, model, "alike", at_least=at_least)
+            compare(None)
             kept = ""
         else:
             db.register("compared_before", memory.compared)
@@ -353,7 +380,7 @@ class _Night:
                 f"and right_record in {same} and probability >= {at_least}"
             )
             if db.table("changed").shape[0]:
-                scored(db, kind.records, model, "alike", at_least=at_least, changed="changed")
+                compare("changed")
             else:
                 db.register("no_pairs", PAIRS.empty_table())
                 db.execute("create or replace table alike as from no_pairs")
@@ -425,6 +452,12 @@ class _Night:
             f"{_split('right_record', 'right_')}, left_id, right_id, rule, probability, "
             f"{_spoken('weights')}, reason from {kind.name}_review_rows"
         )
+
+
+def _ruled(crowds: pa.Table) -> pa.Table:
+    """Crowded blocks as rows of `shared`."""
+    rules = [f"{LIKENESS}: {block} alone" for block in crowds["block"].to_pylist()]
+    return crowds.drop_columns("block").add_column(0, "rule", pa.array(rules, pa.string()))
 
 
 def _spoken(weights: str) -> str:
@@ -583,5 +616,7 @@ def _identities() -> str:
         "case when w.record_kind = 'organisation' then 'the organisation itself' "
         "else coalesce(c.rule, 'the person itself') end as customer_rule, "
         f"{_spoken('w.weights')} from w "
-        "left join customers c on w.record_kind = 'person' and w.record = c.record"
+        # A condition on one side alone would make DuckDB compare everything with everything.
+        "left join customers c "
+        "on case when w.record_kind = 'person' then w.record end = c.record"
     )

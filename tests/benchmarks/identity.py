@@ -10,13 +10,12 @@ import argparse
 import contextlib
 import logging
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 
 import duckdb
 import splink.comparison_library as comparisons
-from rich.console import Console
-from rich.table import Table
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 from splink.clustering import cluster_pairwise_predictions_at_threshold
 
@@ -27,8 +26,10 @@ from pipelines.identity.resolution import KINDS
 
 LINK_FROM = 0.95
 CHANGED_SHARE = 0.01
-# On average each organisation stands in two and a half systems.
+# On average each organisation stands in two and a half systems, and 27 bear a name: one of so many
+# words before one of five trades.
 RECORDS_OF_ONE = 2.5
+ORGANISATIONS_OF_A_WORD = 133
 
 # One in ten names is misspelt, one in fifteen records has an old address; some thirty companies
 # bear each name, and one in thirty shares phone and domain with its chain.
@@ -38,7 +39,7 @@ with one as (
     select
         i,
         ['gasthof ', 'hotel ', 'cafe ', 'pension ', 'kantine '][(hash(i, 1) % 5 + 1)::int]
-        || md5((hash(i, 2) % 300)::varchar)[:7] as name,
+        || md5((hash(i, 2) % {names})::varchar)[:7] as name,
         md5((hash(i, 3) % 900)::varchar)[:9] || 'strasse' as street,
         (hash(i, 4) % 120 + 1)::varchar as house_number,
         10000 + hash(i, 5) % 4000 as postcode,
@@ -55,7 +56,7 @@ select
     's' || n || ':' || lpad(i::varchar, 9, '0') as record,
     i as truth,
     case when luck % 10 = 0 then name[:8] || 'x' || name[10:] else name end as name,
-    left(name, 4) as name_start,
+    left(split_part(name, ' ', 2), 4) as name_start,
     split_part(name, ' ', 2) as own_name,
     case when other % 15 = 0 then md5(third::varchar)[:9] || 'gasse' else street end as street,
     case when other % 15 = 0 then (third % 90)::varchar else house_number end as house_number,
@@ -77,36 +78,52 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--edges", type=int, default=1_000_000)
     asked = parser.parse_args(arguments)
     logging.getLogger("splink").setLevel(logging.ERROR)
-    screen = Console(width=100)
-    with duckdb.connect() as db:
-        db.execute(_RECORDS.format(organisations=round(asked.records / RECORDS_OF_ONE)))
-        screen.print(_linking(db))
-    screen.print(_closures(asked.edges))
+    with _database() as db:
+        organisations = round(asked.records / RECORDS_OF_ONE)
+        names = max(1, organisations // ORGANISATIONS_OF_A_WORD)
+        db.execute(_RECORDS.format(organisations=organisations, names=names))
+        _linking(db)
+    _closures(asked.edges)
     return 0
 
 
-def _linking(db: duckdb.DuckDBPyConnection) -> Table:
+@contextlib.contextmanager
+def _database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """In memory; what does not fit there goes where it is deleted afterwards."""
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as db:
+        db.execute(f"set temp_directory = '{folder}'")
+        yield db
+
+
+class _Table:
+    """A table whose rows are printed as they come; the first is what the others are measured by."""
+
+    def __init__(self, title: str, *columns: str) -> None:
+        self._base: float | None = None
+        print(f"\n{title}", flush=True)
+        self._print(*columns)
+
+    def row(self, way: str, seconds: float, *said: str) -> None:
+        self._base = self._base or seconds
+        self._print(way, f"{seconds:.1f}", f"{seconds / self._base:.1f}", *said)
+
+    def _print(self, way: str, *cells: str) -> None:
+        print(f"  {way:<42}" + "".join(f"{cell:>11}" for cell in cells), flush=True)
+
+
+def _linking(db: duckdb.DuckDBPyConnection) -> None:
     ((count,),) = db.sql("select count(*) from records").fetchall()
-    table = Table("way", "seconds", "of keys", "precision", "recall", "F1")
-    table.title = f"{count:,} records"
-    base = 0.0
-
-    def row(way: str, seconds: float, pairs: str | None) -> None:
-        nonlocal base
-        base = base or seconds
-        said = _truth(db, pairs) if pairs else ("", "", "")
-        table.add_row(way, f"{seconds:.1f}", f"{seconds / base:.1f}", *said)
-
+    table = _Table(f"{count:,} records", "way", "seconds", "of keys", "precision", "recall", "F1")
     with _timed() as keys:
         _keys(db)
         _close(db, "keyed")
-    row("exact keys and closure", keys(), "members")
+    table.row("exact keys and closure", keys(), *_truth(db, "members"))
     with _timed() as training:
         model = trained(db, "records", ORGANISATIONS)
-    row("training, once", training(), None)
+    table.row("training, once", training())
     with _timed() as ours:
         _keys(db)
-        scored(db, "records", model, "alike", at_least=LINK_FROM)
+        scored(db, "records", ORGANISATIONS, model, "alike", at_least=LINK_FROM)
         _close(
             db,
             "(from keyed union all by name select left_record, right_record, probability, "
@@ -114,19 +131,18 @@ def _linking(db: duckdb.DuckDBPyConnection) -> Table:
             "join records r on right_record = r.record "
             f"where not coalesce({KINDS['organisation'].doubtful}, false))",
         )
-    row("keys, stored model and closure", ours(), "members")
+    table.row("keys, stored model and closure", ours(), *_truth(db, "members"))
     db.execute(
         "create table changed as select record from records "
         f"where hash(record) % 1000 < {round(1000 * CHANGED_SHARE)}"
     )
     with _timed() as night:
         _keys(db)
-        scored(db, "records", model, "alike", at_least=LINK_FROM, changed="changed")
-    row(f"a night with {CHANGED_SHARE:.0%} changed", night(), None)
+        scored(db, "records", ORGANISATIONS, model, "alike", at_least=LINK_FROM, changed="changed")
+    table.row(f"a night with {CHANGED_SHARE:.0%} changed", night())
     with _timed() as defaults:
         _defaults(db)
-    row("Splink's defaults, trained and clustered", defaults(), "members")
-    return table
+    table.row("Splink's defaults, trained and clustered", defaults(), *_truth(db, "members"))
 
 
 def _keys(db: duckdb.DuckDBPyConnection) -> None:
@@ -201,11 +217,10 @@ def _truth(db: duckdb.DuckDBPyConnection, members: str) -> tuple[str, str, str]:
     return f"{precision:.4f}", f"{recall:.4f}", f"{f1:.4f}"
 
 
-def _closures(edges: int) -> Table:
+def _closures(edges: int) -> None:
     """The closure alone, on random edges: half as many nodes as edges."""
-    table = Table("closure", "seconds", "of ours")
-    table.title = f"{edges:,} random edges"
-    with duckdb.connect() as db:
+    table = _Table(f"{edges:,} random edges", "closure", "seconds", "of ours")
+    with _database() as db:
         db.execute(
             f"create table records as select 'n' || i as record from range({edges // 2}) t(i)"
         )
@@ -214,16 +229,14 @@ def _closures(edges: int) -> Table:
             f"'n' || hash(i, 2) % {edges // 2} as right_record, 'likeness' as rule, "
             f"0.99 as probability from range({edges}) t(i)"
         )
-        base = 0.0
         for name, close in (
             ("scipy, as clusters.py", lambda: clustered(db, "records", "pairs", largest=edges)),
             ("Splink's own", lambda: _splink_closure(db)),
             ("a loop of contractions in SQL", lambda: _sql_closure(db)),
         ):
-            seconds = _seconds(close)
-            base = base or seconds
-            table.add_row(name, f"{seconds:.1f}", f"{seconds / base:.1f}")
-    return table
+            with _timed() as seconds:
+                close()
+            table.row(name, seconds())
 
 
 def _splink_closure(db: duckdb.DuckDBPyConnection) -> None:
@@ -277,12 +290,6 @@ def _timed() -> Iterator[Callable[[], float]]:
     taken = 0.0
     yield lambda: taken
     taken = time.perf_counter() - start
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    with _timed() as taken:
-        work()
-    return taken()
 
 
 if __name__ == "__main__":

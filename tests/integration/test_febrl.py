@@ -100,14 +100,14 @@ def pairs(
 ) -> str:
     kept = tmp_path_factory.mktemp("model")
     model.save(kept)
-    scored(febrl[1], "records", Model.load(kept), "pairs", at_least=0.9)
+    scored(febrl[1], "records", PERSONS, Model.load(kept), "pairs", at_least=0.9)
     return "pairs"
 
 
 def test_what_is_new_is_compared_with_all_and_gives_the_pairs_of_a_full_run(febrl, model, pairs):
     _, db = febrl
     db.execute("create or replace table news as from records order by hash(record) limit 300")
-    scored(db, "records", model, "news_pairs", at_least=0.9, changed="news")
+    scored(db, "records", PERSONS, model, "news_pairs", at_least=0.9, changed="news")
     of_news = f"""from {pairs} where left_record in (select record from news)
         or right_record in (select record from news)"""
     assert db.sql(f"select count(*) from ({of_news})").fetchall()[0][0] > 100

@@ -80,7 +80,7 @@ def test_an_organisation_is_brought_into_one_spelling_and_keeps_its_name():
         "register_number": None,
         "name": "gasthof muller",
         "own_name": "muller",
-        "name_start": "gast",
+        "name_start": "mull",
         "street": "hauptstrasse",
         "house_number": "12a",
         "postcode": "01067",

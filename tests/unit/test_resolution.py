@@ -846,18 +846,64 @@ def test_a_night_that_compares_only_what_is_new_finds_what_a_full_run_finds(lear
     company.organisations["crm:61"] |= {"customer_number": "K-61"}
     company.person("web:2", full_name="Quirin Xaver", email=company.persons["crm:2-0"]["email"])
     memories = learnt.first.memories
-    forgotten = {
+    night = company.rehearsed(learnt.model_of, memories, 2)
+    full = company.rehearsed(learnt.model_of, _forgetful(memories), 2)
+    assert {change[0] for change in night.changes} == {"merge", "split", "gone"}
+    assert _rows(night) == _rows(full)
+    for kind, memory in full.memories.items():
+        assert is_same(memory, night.memories[kind])
+
+
+def test_where_more_get_a_name_than_may_a_night_ends_like_a_full_run(learnt):
+    company = learnt.company.copy()
+    company.rules["largest_block"] = 30
+    for source in ("web", "erp"):
+        company.person(f"{source}:0", full_name="Anna Nowak")
+    first = company.rehearsed(learnt.model_of, {}, 1)
+    assert ("erp:0", "web:0") in first.review
+    for number in range(1, 21):
+        for source in ("web", "erp"):
+            company.person(
+                f"{source}:{number}", full_name="Anna Nowak", email=f"anna{number}@gmx.at"
+            )
+    night = company.rehearsed(learnt.model_of, first.memories, 2)
+    full = company.rehearsed(learnt.model_of, _forgetful(first.memories), 2)
+    assert _rows(night) == _rows(full)
+    (row,) = [row for row in night.tables["shared"] if row["record_kind"] == "person"]
+    assert (row["rule"], row["value"], row["records"]) == (
+        "likeness: first_name, last_name alone",
+        "anna, nowak",
+        42,
+    )
+    # Another block still brings them together.
+    assert [f"erp:{number}", f"web:{number}"] in sets(night.persons)
+    assert ("erp:0", "web:0") not in night.review
+
+
+@pytest.mark.usefixtures("soon")
+def test_thousands_of_one_name_are_not_compared_for_the_name_alone(learnt):
+    company = Company()
+    for number in range(10_000):
+        company.person(
+            f"crm:{number}", full_name="Peter Müller", phone=f"+43 664 {1000000 + number}"
+        )
+        company.organisation(f"crm:{number}", name="Gasthof Post", street=f"Weg {number}")
+    night = company.rehearsed(learnt.model_of, {}, 1)
+    assert len(sets(night.persons)) == len(sets(night.organisations)) == 10_000
+    assert {(row["rule"], row["value"], row["records"]) for row in night.tables["shared"]} == {
+        ("likeness: first_name, last_name alone", "peter, muller", 10_000),
+        ("likeness: name alone", "gasthof post", 10_000),
+    }
+
+
+def _forgetful(memories: dict[str, Memory]) -> dict[str, Memory]:
+    """The ids are known, and no pair that was ever compared."""
+    return {
         kind: replace(
             memory, compared=COMPARED.empty_table(), pairs=PAIRS.empty_table(), model_version=None
         )
         for kind, memory in memories.items()
     }
-    night = company.rehearsed(learnt.model_of, memories, 2)
-    full = company.rehearsed(learnt.model_of, forgotten, 2)
-    assert {change[0] for change in night.changes} == {"merge", "split", "gone"}
-    assert _rows(night) == _rows(full)
-    for kind, memory in full.memories.items():
-        assert is_same(memory, night.memories[kind])
 
 
 def test_a_branch_is_joined_by_likeness_only_where_branches_are_one_customer(learnt):

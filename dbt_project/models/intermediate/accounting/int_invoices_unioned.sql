@@ -44,9 +44,9 @@ stated as (
     from ranked
     left join terms
         on
-            ranked.document_key = terms.document_key
+            -- A condition on one side alone would make DuckDB compare each row with each.
+            case when ranked.share_rank = 1 then ranked.document_key end = terms.document_key
             and ranked.is_credit_note = terms.is_credit_note
-            and ranked.share_rank = 1
     left join credit_notes on ranked.document_id = credit_notes.document_id
 ),
 
