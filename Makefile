@@ -16,10 +16,10 @@ INVOICES ?= 1000000
 RECORDS ?= 100000
 EDGES ?= 1000000
 
-.PHONY: help run ui release test lint bench drill lock parse clean
+.PHONY: help run ui release verify-consent test lint bench drill lock parse clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 run: $(INSTALLED) $(MANIFEST) ## pull, judge, build and publish once; STAMMKUNDE_HOME=… for a home elsewhere
 	@$(BIN)/python -m pipelines run
@@ -50,6 +50,9 @@ bench: $(INSTALLED) $(MANIFEST) ## speed, as ratios within one run; CUSTOMERS= I
 drill: $(INSTALLED) $(MANIFEST) ## full disks, thirty nights, a hundred kill -9 of a whole run; KILLS=… for another number
 	@$(BIN)/python -m pytest -m drill
 	@$(BIN)/python -m tests.faults.kill_drill --kills $(KILLS)
+
+verify-consent: $(INSTALLED) ## recompute the ledger of consent; HEADS=… the file of heads kept elsewhere
+	@$(BIN)/python -m pipelines verify-consent $(if $(HEADS),--heads "$(HEADS)")
 
 parse: $(MANIFEST)
 

@@ -1,4 +1,4 @@
-"""`python -m pipelines run | parse | ui | release`: the commands behind `make`."""
+"""`python -m pipelines run | parse | ui | release | verify-consent`: the commands behind `make`."""
 
 import argparse
 import logging
@@ -16,13 +16,16 @@ EXIT_USAGE, EXIT_DATA_PROBLEM, EXIT_BUSY, EXIT_SETTINGS = 64, 65, 75, 78
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns 0, or 1 failed, 64 usage, 65 data, 74 disk, 75 busy, 78 settings."""
     parser = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__)
-    parser.add_argument("command", choices=("run", "parse", "ui", "release"))
+    parser.add_argument("command", choices=("run", "parse", "ui", "release", "verify-consent"))
     parser.add_argument("source", nargs="?", help="release: whose loads the gate judges anew")
     parser.add_argument("--port", type=int, default=3000, help="of the Dagster UI")
     parser.add_argument("--load", help="release: one load, by its id")
     parser.add_argument(
         "--because",
         help="release: who lets that load in although it was refused, and why; kept with the load",
+    )
+    parser.add_argument(
+        "--heads", type=Path, help="verify-consent: the heads that were kept elsewhere"
     )
     given = parser.parse_args(arguments)
     if given.because and not given.load:
@@ -38,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _ui(settings, given.port)
     if given.command == "release":
         return _release(settings, given.source, given.load, given.because)
+    if given.command == "verify-consent":
+        return _verify_consent(settings, given.heads)
     from pipelines.command_line_run import run
 
     return run(settings)
@@ -68,6 +73,26 @@ def _release(settings: Settings, name: str | None, load_id: str | None, reason: 
             print(f"{place}: {one.kept_out_before:,} rows were kept out, {one.kept_out:,} are now")
     print("The next run builds with it: make run")
     return EXIT_DATA_PROBLEM if any(one.refused for one in released) else 0
+
+
+def _verify_consent(settings: Settings, heads: Path | None) -> int:
+    from pipelines.consenting import heads_file, ledger_of, read_heads
+    from pipelines.privacy.ledger import LedgerBroken
+
+    ours = heads_file(settings)
+    if heads is not None and not heads.exists():
+        print(f"there is no file {heads}", file=sys.stderr)
+        return EXIT_USAGE
+    try:
+        kept = read_heads(heads or ours)
+        count = ledger_of(settings).verify(kept)
+    except LedgerBroken as broken:
+        print(f"The ledger of consent is not what it was: {broken}", file=sys.stderr)
+        return EXIT_DATA_PROBLEM
+    print(f"{count:,} events fit, and {len(kept)} heads of {(heads or ours).name}")
+    if heads is None:
+        print(f"Keep {ours.name} elsewhere and name it (HEADS=…): here it proves little")
+    return 0
 
 
 def _parse() -> int:

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from pipelines.assets.consent import consent_assets
 from pipelines.assets.dbt_models import DBT, PROJECT, dbt_models
 from pipelines.assets.identity import identity_assets
 from pipelines.assets.published import published_assets
@@ -23,6 +24,7 @@ def stammkunde() -> dg.Definitions:
             *raw_assets(),
             *models,
             *identity_assets(),
+            *consent_assets(),
             *report_assets(REGISTERED_KEYS),
             *published_assets(sorted(marts)),
         ],

@@ -19,6 +19,7 @@ from pipelines.ingest import company_terms, in_force
 from pipelines.scoring import ScoredRun, scored_runs
 from pipelines.settings import Settings
 from pipelines.sql_literals import quoted_literal
+from sources.access import is_demo
 from sources.contract import Source, Table
 from sources.landing import Lake, landed_schema
 from sources.registry import SOURCES
@@ -89,8 +90,8 @@ def register_raw(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     as_of, currency = company_terms(settings, lake)
     db.execute(
         "create or replace table raw_company.settings as "
-        "select ?::date as as_of, ?::varchar as reporting_currency",
-        [as_of, currency],
+        "select ?::date as as_of, ?::varchar as reporting_currency, ?::boolean as is_demo",
+        [as_of, currency, is_demo(settings.setup, lake)],
     )
     loads = []
     db.execute(
@@ -119,7 +120,8 @@ class BuildStage(IntEnum):
     BEGUN = 0
     RECORDS = 1
     IDENTITIES = 2
-    WHOLE = 3
+    CONSENT = 3
+    WHOLE = 4
 
 
 def mark_build(db: duckdb.DuckDBPyConnection, stage: BuildStage) -> None:
@@ -214,6 +216,7 @@ def _load_row(load) -> tuple:
         load.about["source"],
         load.about["table"],
         load.load_id,
+        load.about["pulled_at"],
         load.about.get("file"),
         load.about["checksum"],
         load.about["rows"],
@@ -226,11 +229,12 @@ def _load_row(load) -> tuple:
 def _register_loads(db: duckdb.DuckDBPyConnection, rows: list[tuple]) -> None:
     db.execute(
         "create or replace table raw_quality.loads (source varchar, table_name varchar, "
-        "load_id varchar, file varchar, checksum varchar, landed_rows bigint, "
+        "load_id varchar, pulled_at timestamptz, file varchar, checksum varchar, "
+        "landed_rows bigint, "
         "accepted_rows bigint, quarantined_rows bigint, verdict varchar)"
     )
     if rows:
-        db.executemany("insert into raw_quality.loads values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        db.executemany("insert into raw_quality.loads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def _register_answers(db: duckdb.DuckDBPyConnection, runs: Sequence[ScoredRun]) -> None:

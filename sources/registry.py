@@ -2,6 +2,8 @@
 
 from sources.accounting import datev, lexware_office, sales_list
 from sources.company import (
+    blocking_lists,
+    consent_forms,
     credit_ratings,
     monthly_targets,
     product_registrations,
@@ -31,6 +33,8 @@ SOURCES: tuple[Source, ...] = (
     credit_ratings.SOURCE,
     social_statistics.SOURCE,
     monthly_targets.SOURCE,
+    consent_forms.SOURCE,
+    blocking_lists.SOURCE,
 )
 
 

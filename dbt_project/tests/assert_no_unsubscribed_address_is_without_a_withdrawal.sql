@@ -6,7 +6,7 @@ ends as (
         contact_point,
         max(happened_at) as ended_at
     from {{ ref('int_consent_events_unioned') }}
-    where purpose = 'newsletter' and event in ('withdrawn', 'objected', 'bounced')
+    where event in ('withdrawn', 'objected', 'bounced')
     group by source, contact_point
 ),
 

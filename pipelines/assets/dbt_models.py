@@ -1,7 +1,7 @@
 """All dbt models as assets and all dbt tests as their checks, built by two starts of dbt.
 
 The first makes the records of organisations and persons, the second everything that follows from
-who is who, which `identity` finds in between.
+who is who and from what was declared, which `identity` and `consent` say in between.
 """
 
 import logging
@@ -36,8 +36,8 @@ PROJECT = DbtProject(project_dir=REPOSITORY / "dbt_project")
 _CLASSES = ("lifecycle", "tier", "abc_class")
 _DBTS_OWN = {"unique_id", "invocation_id", "status"}
 
-# Everything that reads who is who, however far down.
-_BEHIND_IDENTITY = "source:matching+"
+# Everything that reads who is who or what was declared, however far down.
+_BEHIND_THE_STEPS = "source:matching+ source:consent+"
 
 
 def dbt_models() -> list[dg.AssetsDefinition]:
@@ -50,7 +50,7 @@ def dbt_models() -> list[dg.AssetsDefinition]:
         manifest=PROJECT.manifest_path,
         project=PROJECT,
         pool="warehouse",
-        exclude=_BEHIND_IDENTITY,
+        exclude=_BEHIND_THE_STEPS,
     )
     def build_records(context: dg.AssetExecutionContext, dbt: Dbt, company: Company) -> Iterator:
         # A test that reads what is built later belongs to the second half.
@@ -68,7 +68,7 @@ def dbt_models() -> list[dg.AssetsDefinition]:
         manifest=PROJECT.manifest_path,
         project=PROJECT,
         pool="warehouse",
-        select=_BEHIND_IDENTITY,
+        select=_BEHIND_THE_STEPS,
     )
     def build_customers(context: dg.AssetExecutionContext, dbt: Dbt, company: Company) -> Iterator:
         yield from _build(

@@ -1,1 +1,1 @@
-"""Lists the company itself keeps: service plan, registrations, ratings, statistics, targets."""
+"""Lists the company itself keeps: plans, registrations, ratings, statistics, consents, blocks."""

@@ -113,6 +113,8 @@ class Topic(IntEnum):
     CREDIT_RATINGS = 12
     SOCIAL_STATISTICS = 13
     MONTHLY_TARGETS = 14
+    CONSENT_FORMS = 15
+    BLOCKING_LISTS = 16
 
 
 # Segment: share of the customers, size against the average, what it buys more or less of.

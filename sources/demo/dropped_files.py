@@ -21,13 +21,16 @@ import openpyxl
 from sources.demo.company import AS_OF
 from sources.demo.newsletter_lists import ConsentEvent
 from sources.demo.relations import Relations
-from sources.demo.world import World
+from sources.demo.spelling import printed_phone
+from sources.demo.world import Declaration, World
 
 # The other portals of the demo company have an API.
 LISTED_PLATFORMS = ("facebook", "kuechenportal")
 
 _BERLIN = ZoneInfo("Europe/Berlin")
 _GERMAN_MARKS = str.maketrans(",.", ".,")
+# Of the ways to print a number: with its country and blanks.
+_WITH_BLANKS = 1
 _NO_DAY = "31.02.2025"
 _WRITTEN = datetime(AS_OF.year, AS_OF.month, AS_OF.day, tzinfo=UTC)
 _MODIFIED = re.compile(rb"(<dcterms:modified[^>]*>)[^<]*")
@@ -181,6 +184,8 @@ FORMS = {
     "credit_ratings": _Form("bonitaet.txt", "utf-16-le", "\t", mark="\ufeff"),
     "social_statistics": _Form("social_statistics.tsv", "utf-8", "\t", "\n"),
     "monthly_targets": _Form("monatsziele.csv", "cp1252", ";"),
+    "consent_forms": _Form("einwilligungen.txt", "cp1252", "\t"),
+    "blocking_lists": _Form("sperrlisten.csv", "utf-8", ",", "\n"),
 }
 
 
@@ -461,6 +466,66 @@ def _targets(world: World, relations: Relations) -> _List:
     )
 
 
+def _printed(channel: str, contact_point: str) -> str:
+    return printed_phone(contact_point, _WITH_BLANKS) if channel == "phone" else contact_point
+
+
+def _declarations(world: World, relations: Relations) -> _List:
+    def signed(one: Declaration) -> str:
+        return _minute(one.signed_at) if one.is_time_known else _day(_local(one.signed_at))
+
+    rows = [
+        (
+            one.declaration_id,
+            one.customer,
+            one.first_name,
+            one.last_name,
+            one.company,
+            one.channel,
+            _printed(one.channel, one.contact_point),
+            one.purpose,
+            one.decision,
+            signed(one),
+            one.text_version,
+            one.collected_by,
+            one.document_ref,
+            one.controller,
+        )
+        for one in world.declarations
+    ]
+    return _List(
+        (
+            *("Formular-Nr.", "Kunden-Nr.", "Vorname", "Nachname", "Firma", "Kanal", "Kontakt"),
+            *("Zweck", "Erklärung", "Unterschrieben am", "Fassung", "Aufgenommen von", "Ablage"),
+            "Gesellschaft",
+        ),
+        rows,
+        lambda n: {"Formular-Nr.": f"X{n:04d}"},
+        (
+            _Defect("unknown decision", 2, {"Erklärung": "unleserlich"}),
+            _Defect("no contact point", 3, {"Kontakt": ""}),
+            _Defect("no such day", 1, {"Unterschrieben am": _NO_DAY}),
+        ),
+    )
+
+
+def _blocks(world: World, relations: Relations) -> _List:
+    rows = [
+        (one.list_name, _printed(one.channel, one.entry), one.channel, _day(one.listed_on))
+        for one in world.blocks
+    ]
+    return _List(
+        ("Liste", "Eintrag", "Kanal", "Gesperrt am"),
+        rows,
+        lambda n: {"Eintrag": f"spoilt-{n}@postfach.example", "Kanal": "email"},
+        (
+            _Defect("unknown list", 2, {"Liste": "robinson"}),
+            _Defect("no entry", 3, {"Eintrag": ""}),
+            _Defect("unknown channel", 1, {"Kanal": "fax"}),
+        ),
+    )
+
+
 _DRAWN: dict[str, Callable[[World, Relations], _List]] = {
     "rapidmail": _recipients,
     "review_list": _reviews,
@@ -470,4 +535,6 @@ _DRAWN: dict[str, Callable[[World, Relations], _List]] = {
     "credit_ratings": _ratings,
     "social_statistics": _statistics,
     "monthly_targets": _targets,
+    "consent_forms": _declarations,
+    "blocking_lists": _blocks,
 }

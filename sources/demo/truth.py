@@ -41,6 +41,8 @@ def records_truth(world: World) -> Truth:
     _enter_newsletters(register, relations)
     for form in world.registrations:
         register.enter("product_registrations", form.registration_id, form.person, form.email)
+    for one in world.declarations:
+        register.enter("consent_forms", one.declaration_id, one.person)
     return Truth(register.organisations, register.people, register.employers)
 
 

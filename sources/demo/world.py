@@ -2,7 +2,8 @@
 
 One seed gives the whole truth; nothing here is misspelt, missing or out of date, and no file and no
 answer of a server is written. Organisations and people are drawn in `organisations.py`, invoices
-and payments in `documents.py`, the lists in `company_lists.py`; all others import them from here.
+and payments in `documents.py`, the lists in `company_lists.py` and `consent_lists.py`; all others
+import them from here.
 """
 
 import functools
@@ -23,6 +24,7 @@ from sources.demo.company_lists import (
     draw_service_contracts,
     draw_social_statistics,
 )
+from sources.demo.consent_lists import Block, Declaration, draw_blocks, draw_declarations
 from sources.demo.documents import Documents, Invoice, InvoiceLine, Payment, draw_documents
 from sources.demo.organisations import (
     OWNERS,
@@ -36,7 +38,9 @@ from sources.demo.organisations import (
 
 __all__ = [
     "Address",
+    "Block",
     "CreditRating",
+    "Declaration",
     "Invoice",
     "InvoiceLine",
     "MonthlyTarget",
@@ -69,6 +73,8 @@ class World:
     credit_ratings: tuple[CreditRating, ...]
     social_statistics: tuple[SocialStatistic, ...]
     monthly_targets: tuple[MonthlyTarget, ...]
+    declarations: tuple[Declaration, ...]
+    blocks: tuple[Block, ...]
     documents: Documents
 
     @property
@@ -107,5 +113,7 @@ def _drawn(customers: int, seed: int) -> World:
         credit_ratings=draw_credit_ratings(organisations, documents.late_payers, seed),
         social_statistics=draw_social_statistics(seed),
         monthly_targets=draw_monthly_targets(documents, seed),
+        declarations=draw_declarations(organisations, people, seed),
+        blocks=draw_blocks(organisations, people, seed),
         documents=documents,
     )

@@ -11,12 +11,22 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 ASSETS = """\
+consent/batches
+consent/contact_points
+consent/events
 intermediate/int_buyers_recorded
 intermediate/int_complaints_linked
 intermediate/int_complaints_stacked
 intermediate/int_complaints_unioned
+intermediate/int_consent_blocks_matched
+intermediate/int_consent_decisions
+intermediate/int_consent_events_proposed
 intermediate/int_consent_events_unioned
+intermediate/int_consent_sales_dated
+intermediate/int_consent_scopes
+intermediate/int_consent_signals
 intermediate/int_consent_states_versioned
+intermediate/int_consent_texts_hashed
 intermediate/int_contact_channels_exploded
 intermediate/int_contact_history_unioned
 intermediate/int_contacts_stacked
@@ -28,7 +38,9 @@ intermediate/int_cross_table_findings
 intermediate/int_customer_clues_unioned
 intermediate/int_customer_fields_chosen
 intermediate/int_customer_fields_stacked
+intermediate/int_customer_permissions
 intermediate/int_customers_classified
+intermediate/int_customers_consented
 intermediate/int_customers_described
 intermediate/int_customers_purchased
 intermediate/int_customers_scored
@@ -73,6 +85,12 @@ intermediate/int_sales_lines_stacked
 intermediate/int_sales_lines_uncredited
 intermediate/int_service_contracts_stated
 intermediate/int_social_statistics_kept
+marts/consent_events
+marts/consent_funnel
+marts/consent_rate
+marts/consent_status
+marts/consent_status_history
+marts/consent_worklist
 marts/contact_points
 marts/cross_table_findings
 marts/customer_360
@@ -84,6 +102,7 @@ marts/fct_reviews
 marts/identity_changes
 marts/identity_review
 marts/load_reconciliation
+marts/mailing_permission
 marts/quarantined_rows
 marts/source_scorecard
 marts/unmatched_records
@@ -94,7 +113,9 @@ matching/linkage_model
 matching/review
 matching/shared
 published/stammkunde
+raw_blocking_lists/entries
 raw_company/settings
+raw_consent_forms/declarations
 raw_credit_ratings/ratings
 raw_datev/account_names
 raw_datev/accounts
@@ -146,6 +167,14 @@ rules/complaint_categories
 rules/complaint_demands
 rules/complaint_priorities
 rules/complaint_stages
+rules/consent_collections
+rules/consent_controllers
+rules/consent_jurisdictions
+rules/consent_notices
+rules/consent_purposes
+rules/consent_rules
+rules/consent_similar_goods
+rules/consent_texts
 rules/contact_rules
 rules/country_spellings
 rules/cross_table_rules
@@ -162,7 +191,12 @@ rules/platforms
 rules/target_measures
 rules/tier_rules
 rules/tiers
+staging/stg_blocking_lists__entry_versions
 staging/stg_company__settings
+staging/stg_consent__batches
+staging/stg_consent__contact_points
+staging/stg_consent__events
+staging/stg_consent_forms__declaration_versions
 staging/stg_credit_ratings__ratings
 staging/stg_datev__account_names
 staging/stg_datev__bookings

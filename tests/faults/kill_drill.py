@@ -6,6 +6,7 @@ end; the published tables must then be those of a run that nobody disturbed.
 
 import argparse
 import contextlib
+import hashlib
 import os
 import random
 import signal
@@ -13,6 +14,8 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+import duckdb
 
 from pipelines.publishing.publish import fingerprints
 from tests.conftest import pipelines, start_run
@@ -65,7 +68,17 @@ def _whole_run(home: Path) -> dict[str, str]:
     run = pipelines(home, "run")
     if run.returncode != 0:
         raise DrillFailed(f"exit code {run.returncode}\n{run.stderr}")
-    return fingerprints(home / "serving" / "stammkunde.duckdb")
+    published = home / "serving" / "stammkunde.duckdb"
+    return fingerprints(published) | {"who may be written to": _permissions(published)}
+
+
+def _permissions(published: Path) -> str:
+    with duckdb.connect(str(published), read_only=True) as db:
+        rows = db.sql(
+            "select channel, contact_point, controller, purpose, is_allowed, reason "
+            "from marts.consent_status order by all"
+        ).fetchall()
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
 def _kill_after(home: Path, seconds: float) -> bool:

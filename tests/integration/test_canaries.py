@@ -211,7 +211,7 @@ def good(column: Column, number: int) -> str:
         return "EUR"
     if column.choices:
         return column.choices[0]
-    if column.personal == "email":
+    if column.personal == "email" or column.name == "entry":
         return f"gut{number}@example.com"
     return GOOD.get(column.kind) or f"{column.name}{number}"
 

@@ -10,16 +10,18 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from pipelines.consenting import SCHEMA, recorded
 from pipelines.findings import COLUMNS as FINDINGS
 from pipelines.identifying import resolved
 from pipelines.identity.store import Store
+from pipelines.privacy.ledger import ConsentLedger
 from pipelines.warehouse import ANSWERS
 from sources.accounting.sales_list import LINES
 from sources.landing import landed_schema
@@ -61,17 +63,23 @@ def make_raw(db: duckdb.DuckDBPyConnection, *, as_of: date, currency: str) -> No
             )
             db.execute(f"create table raw_{source.name}.{table.name} ({columns})")
     db.execute(
-        "create table raw_company.settings as select ?::date as as_of, ? as reporting_currency",
+        "create table raw_company.settings as select ?::date as as_of, ? as reporting_currency, "
+        "false as is_demo",
         [as_of, currency],
     )
     db.execute(
         "create table raw_quality.loads (source varchar, table_name varchar, load_id varchar, "
-        "file varchar, checksum varchar, landed_rows bigint, accepted_rows bigint, "
-        "quarantined_rows bigint, verdict varchar)"
+        "pulled_at timestamptz, file varchar, checksum varchar, landed_rows bigint, "
+        "accepted_rows bigint, quarantined_rows bigint, verdict varchar)"
     )
     db.execute("create schema matching")
     for table, columns in NOBODY_YET.items():
         db.execute(f"create table matching.{table} ({columns})")
+    ConsentLedger(Path(_DESK.name) / "no_ledger").register(db, SCHEMA)
+    db.execute(
+        f"create table {SCHEMA}.contact_points (channel varchar, contact_point varchar, "
+        "subject varchar, is_valid boolean)"
+    )
     for table, columns in (("quarantined_rows", FINDINGS), ("source_answers", ANSWERS)):
         described = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         db.execute(f"create table raw_quality.{table} ({described})")
@@ -86,8 +94,8 @@ def add_load(
     verdict: str = "accepted",
 ) -> None:
     db.execute(
-        "insert into raw_quality.loads values ('sales_list', 'lines', ?, 'sales.csv', ?, ?, ?, ?, "
-        "?)",
+        "insert into raw_quality.loads values ('sales_list', 'lines', ?, now(), 'sales.csv', ?, "
+        "?, ?, ?, ?)",
         [load_id, load_id[9:], accepted + quarantined, accepted, quarantined, verdict],
     )
 
@@ -141,9 +149,10 @@ def dbt(warehouse: Path, *arguments: str) -> subprocess.CompletedProcess:
         shutil.move(on_desk, warehouse)
 
 
-# The two halves of a night's build, between which it is found who is who.
-RECORDS = ("--exclude", "source:matching+", "--indirect-selection", "buildable")
-BEHIND = ("--select", "source:matching+")
+# The two halves of a night's build, between which it is found who is who and what was declared.
+STEPS = ("source:matching+", "source:consent+")
+RECORDS = ("--exclude", *STEPS, "--indirect-selection", "buildable")
+BEHIND = ("--select", *STEPS)
 
 
 def marts_of(warehouse: Path) -> subprocess.CompletedProcess:
@@ -153,6 +162,8 @@ def marts_of(warehouse: Path) -> subprocess.CompletedProcess:
         return done
     with duckdb.connect(str(warehouse)) as db:
         resolved(db, Store(warehouse.with_name("identity")))
+        ledger = ConsentLedger(warehouse.with_name("consent"))
+        recorded(db, ledger, warehouse.with_name("heads.txt"), now=datetime.now(UTC))
     return dbt(warehouse, "build", "--exclude-resource-type", "unit_test", *BEHIND)
 
 
@@ -187,6 +198,12 @@ def test_every_rule_holds_on_made_up_rows_and_no_sales_are_no_broken_build(empty
     counts = {name: rows[0][0] for name, rows in fingerprints(empty_warehouse).items()}
     assert counts == dict.fromkeys(
         [
+            "consent_events",
+            "consent_funnel",
+            "consent_rate",
+            "consent_status",
+            "consent_status_history",
+            "consent_worklist",
             "contact_points",
             "cross_table_findings",
             "customer_360",
@@ -198,6 +215,7 @@ def test_every_rule_holds_on_made_up_rows_and_no_sales_are_no_broken_build(empty
             "identity_changes",
             "identity_review",
             "load_reconciliation",
+            "mailing_permission",
             "quarantined_rows",
             "source_scorecard",
             "unmatched_records",

@@ -25,7 +25,7 @@ from pipelines.source_runs import record_run
 from quality.history import SourceRun, TableRun
 from sources.access import Configured
 from sources.accounting import datev, sales_list
-from sources.company import credit_ratings, product_registrations
+from sources.company import consent_forms, credit_ratings, product_registrations
 from sources.complaints import ticket_list
 from sources.contract import Pull, Reading, Secret, Source
 from sources.crm import pipedrive
@@ -496,6 +496,26 @@ def test_a_withdrawal_with_an_implausible_day_never_waits(company: Company, day:
     assert night.stands.to_correct == 0
     assert "p1@example.com" not in str(night.run.as_json())
     assert "p1@example.com" not in str(night.stands)
+
+
+@pytest.mark.parametrize("decision", ["withdrawn", "objected"])
+def test_a_refusal_on_paper_never_waits_and_a_consent_of_a_day_to_come_does(
+    company: Company, decision: str
+):
+    source = consent_forms.SOURCE
+    header = "id;Kanal;Kontakt;Zweck;Erklärung;Unterschrieben am;Fassung;Ablage"
+    company.drop(
+        source,
+        "a.csv",
+        header,
+        f"1;email;p1@example.com;newsletter;{decision};05.01.2199;;",
+        "2;email;p2@example.com;newsletter;granted;05.01.2199;messe-2025;Blatt 2",
+    )
+    night = company.night(source)
+    assert (night.table.accepted, night.table.quarantined, night.red) == (1, 1, {"errors"})
+    assert company.rows(source, "decision") == [decision]
+    assert "example.com" not in str(night.run.as_json())
+    assert "example.com" not in str(night.stands)
 
 
 def test_a_registration_with_a_day_to_come_waits_for_it_is_no_withdrawal(company: Company):

@@ -1,8 +1,11 @@
 """Every source that is a dropped list: its headers, its demands, what the demo company drops."""
 
+import hashlib
 import json
 import os
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,6 +22,8 @@ from quality.gate import judging
 from quality.suites.catalogue import suite_for
 from quality.thresholds import shipped
 from sources.company import (
+    blocking_lists,
+    consent_forms,
     credit_ratings,
     monthly_targets,
     product_registrations,
@@ -35,6 +40,7 @@ from sources.demo.dropped_files import (
     write_dropped_files,
 )
 from sources.demo.relations import Relations, draw_relations
+from sources.demo.spelling import printed_phone
 from sources.demo.world import World, draw_world
 from sources.landing import Lake
 from sources.newsletter import rapidmail
@@ -144,6 +150,26 @@ LISTS = [
         "month measure target actual",
         "01.11.2025;Liquidität;250.000,00;231.480,50",
         "month measure target",
+    ),
+    Known(
+        consent_forms,
+        "Formular-Nr.;Kundennummer;Vorname;Nachname;Firma;Kanal;Kontakt;Zweck;Erklärung;"
+        "Unterschrieben am;Textfassung;Aufgenommen von;Ablage;Verantwortlicher",
+        "id;customer id;first name;last name;company;channel;contact;purpose;decision;signed on;"
+        "wording;taken by;document;controller",
+        "declaration_id customer_number first_name last_name company_name channel contact_point "
+        "purpose decision signed_at text_version collected_by document_ref controller",
+        "17;10042;Anna;Quast;Q AG;email;a@b.example;newsletter;granted;12.03.2025;messe-2025;"
+        "K. Grütz;Blatt 17;Culinary Cooking GmbH",
+        "declaration_id channel contact_point purpose decision signed_at",
+    ),
+    Known(
+        blocking_lists,
+        "Liste;Eintrag;Kanal;Gesperrt am",
+        "list;blocked;channel;since",
+        "list_name entry channel listed_on",
+        "ecg;86a61ee541736fdf46e46b6efb5408f01cfe4af1;email;12.03.2025",
+        "list_name entry channel",
     ),
 ]
 every_list = pytest.mark.parametrize("known", LISTS, ids=str)
@@ -321,7 +347,7 @@ def number(text: str, mark: str) -> Decimal:
 
 def moment(text: str) -> datetime:
     """Berlin's clock where the text states no zone."""
-    for form in ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M"):
+    for form in ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y"):
         try:
             at = datetime.strptime(text, form)
             break
@@ -537,6 +563,54 @@ def test_ratings_statistics_and_targets_are_read_back_whole(folder, truths, worl
     assert targets == [(t.month, t.measure, t.target, t.actual) for t in world.monthly_targets]
 
 
+def with_blanks(channel: str, contact_point: str) -> str:
+    """As the lists print it: +49 30 23125006 in place of +493023125006."""
+    return printed_phone(contact_point, 1) if channel == "phone" else contact_point
+
+
+def test_the_consent_forms_are_read_back_whole(folder, truths, world: World):
+    expected = [
+        (
+            *(one.declaration_id, one.customer, one.first_name, one.last_name, one.company),
+            *(one.channel, with_blanks(one.channel, one.contact_point), one.purpose, one.decision),
+            *(one.signed_at, one.text_version, one.collected_by, one.document_ref, one.controller),
+        )
+        for one in world.declarations
+    ]
+    assert read_back(LISTS[8], folder, *LISTS[8].columns.split()) == expected
+
+
+def test_a_form_shows_a_time_of_day_only_where_it_is_known(folder, truths, world: World):
+    written = {row["declaration_id"]: row["signed_at"] for row in split(LISTS[8], folder)[0]}
+    shown = {one.declaration_id: one.is_time_known for one in world.declarations}
+    assert {number: ":" in text for number, text in written.items()} == shown
+    assert set(shown.values()) == {True, False}
+
+
+def test_the_blocking_lists_are_read_back_whole(folder, truths, world: World):
+    expected = [
+        (one.list_name, with_blanks(one.channel, one.entry), one.channel, one.listed_on)
+        for one in world.blocks
+    ]
+    assert read_back(LISTS[9], folder, *LISTS[9].columns.split()) == expected
+
+
+@pytest.mark.skipif(shutil.which("xxd") is None, reason="xxd, which the README names, is missing")
+def test_the_readmes_command_makes_entries_of_a_file_of_the_ecg_list(tmp_path: Path):
+    readme = (SOURCES / "company" / "README.md").read_text(encoding="utf-8")
+    command = re.search(r"\$ (\(echo list_name.*)\n", readme).group(1)
+    listed = ("anna.quastmoser@postfach.example", "@postfach.example")
+    digests = [hashlib.sha1(text.encode()).digest() for text in listed]
+    (tmp_path / "ecg-liste.hash").write_bytes(b"".join(digests))
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
+    os.utime(tmp_path / "ecg.csv", (BEFORE, BEFORE))
+    rows = landed(blocking_lists, tmp_path)
+    assert [(row["list_name"], row["entry"], row["channel"]) for row in rows] == [
+        ("ecg", digest.hex(), "email") for digest in digests
+    ]
+    assert rows[0]["entry"] in readme.partition("(`blocking_lists`)")[2]
+
+
 def test_the_same_world_gives_the_same_bytes_at_a_fixed_time(
     folder, truths, world: World, relations: Relations, tmp_path: Path
 ):
@@ -562,6 +636,7 @@ def test_each_list_comes_in_a_form_of_its_own(folder, truths):
         ("utf-16", "\t", "."),
         ("windows-1252", ";", "."),
         ("windows-1252", ";", ","),
+        ("windows-1252", "\t", "."),
         (None, None, "."),
     }
 

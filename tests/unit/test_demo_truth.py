@@ -32,7 +32,7 @@ PEOPLE = {person.person_id: person for person in WORLD.people}
 COUNTER_SALES = "69000"
 ACCOUNTING = ("sales_list", "lexware_office", "datev")
 LISTS = ("mailchimp", "rapidmail", "product_registrations")
-SOURCES = ("hubspot", "pipedrive", *ACCOUNTING[1:], *LISTS)
+SOURCES = ("hubspot", "pipedrive", *ACCOUNTING[1:], *LISTS, "consent_forms")
 
 each_source = pytest.mark.parametrize("source", SOURCES)
 
@@ -46,10 +46,10 @@ def human(person_id):
     return PEOPLE[person_id].same_human
 
 
-def written(folder, source, delimiter):
+def written(folder, source, delimiter, encoding="utf-8-sig"):
     """The sound rows of a dropped list."""
     told = write_dropped_file(folder, source, WORLD, RELATIONS)
-    with (folder / told.file).open(encoding="utf-8-sig", newline="") as file:
+    with (folder / told.file).open(encoding=encoding, newline="") as file:
         rows = list(csv.DictReader(file, delimiter=delimiter))
     spoilt = {place for places in told.defects.values() for place in places}
     assert spoilt
@@ -212,6 +212,24 @@ def test_a_registration_belongs_to_who_is_named_in_it_and_works_for_who_is_numbe
         elif ORGANISATIONS[employer].email:
             assert row["email"] == ORGANISATIONS[employer].email
     assert 0 < known < len(rows)
+
+
+def test_a_consent_form_belongs_to_who_is_named_in_it_and_nobody_is_a_stranger(tmp_path):
+    rows = written(tmp_path, "consent_forms", "\t", "cp1252")
+    people, employers = of("consent_forms", TRUTH.people), of("consent_forms", TRUTH.employers)
+    assert people.keys() == {row["Formular-Nr."] for row in rows}
+    for row in rows:
+        number = row["Formular-Nr."]
+        (person,) = (
+            one
+            for one in WORLD.people
+            if (one.same_human, one.organisation) == (people[number], employers[number])
+        )
+        assert (row["Vorname"], row["Nachname"]) == (person.first_name, person.last_name)
+        assert row["Kunden-Nr."] in ("", person.organisation)
+        assert row["Firma"] in ("", ORGANISATIONS[person.organisation].name)
+        if row["Kanal"] == "email":
+            assert row["Kontakt"] == person.email
 
 
 @each_source

@@ -16,10 +16,12 @@ from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from sources.demo.company import AS_OF, DAYS, FIRST_DAY, HEADER, SALES_LIST, write_sales_list
+from sources.demo.consent_lists import TEXT_VERSIONS
 from sources.demo.world import World, draw_world
 
 REPOSITORY = Path(__file__).parents[2]
@@ -88,7 +90,7 @@ def rounded(amount):
 def digest(world):
     told = [world.organisations, world.people, world.owners, world.service_contracts,
             world.registrations, world.credit_ratings, world.social_statistics,
-            world.monthly_targets, sorted(world.late_payers),
+            world.monthly_targets, world.declarations, world.blocks, sorted(world.late_payers),
             list(world.invoices(FIRST_DAY, AS_OF))]  # fmt: skip
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
@@ -595,3 +597,131 @@ def test_every_month_has_targets_near_its_revenue_and_only_accounting_knows_the_
         assert (target.actual is not None) == is_known
         if target.measure == "revenue" and target.month < AS_OF:
             assert abs(target.target / revenue[target.month] - 1) < Decimal("0.5")
+
+
+def local_day(at):
+    return at.astimezone(ZoneInfo("Europe/Berlin")).date()
+
+
+def test_a_declaration_is_about_what_its_person_was_reached_by_on_that_day(large):
+    people = {person.person_id: person for person in large.people}
+    organisations = {organisation.number: organisation for organisation in large.organisations}
+    consents = {(d.person, d.purpose): d for d in large.declarations if d.decision == "granted"}
+    for one in large.declarations:
+        person, organisation = people[one.person], organisations[one.organisation]
+        assert (one.first_name, one.last_name) == (person.first_name, person.last_name)
+        assert person.organisation == one.organisation
+        assert one.customer in (None, one.organisation)
+        assert one.customer is None or not one.customer.startswith("L")
+        assert one.company in (None, organisation.name)
+        if one.channel == "email":
+            assert one.contact_point == person.email
+        elif one.channel == "phone":
+            assert one.contact_point == person.mobile or one.contact_point == person.phone
+        else:
+            # Who moved meanwhile takes back what the form says.
+            said = consents[one.person, one.purpose] if one.decision == "withdrawn" else one
+            moved_on = organisation.moved_on
+            has_moved = moved_on is None or local_day(said.signed_at) >= moved_on
+            address = organisation if has_moved else organisation.previous_address
+            assert one.contact_point == f"{address.street}, {address.postcode} {address.city}"
+        assert max(FIRST_DAY, organisation.known_since) <= local_day(one.signed_at)
+        assert one.signed_at < MIDNIGHT
+    assert {d.channel for d in large.declarations} == {"email", "phone", "post"}
+    assert {d.customer is None for d in large.declarations} == {True, False}
+
+
+def test_the_standard_company_has_sixty_declarations_and_a_larger_one_more(large, world):
+    assert [len(one.declarations) for one in (world, large)] == [8, 60]
+    for one in (world, large):
+        numbers = [declaration.declaration_id for declaration in one.declarations]
+        assert numbers == [f"EW-{place:05d}" for place in range(1, len(numbers) + 1)]
+        signed = [declaration.signed_at for declaration in one.declarations]
+        assert signed == sorted(signed)
+
+
+@pytest.mark.parametrize("customers", [SMALL, 300, 2_000])
+def test_every_turn_of_a_consent_on_paper_is_there_at_every_size(customers):
+    declarations = draw_world(customers=customers).declarations
+    consents = [one for one in declarations if one.decision == "granted"]
+    lacks = Counter(
+        tuple(
+            name
+            for name in ("text_version", "document_ref", "collected_by", "controller")
+            if getattr(one, name) is None
+        )
+        for one in consents
+    )
+    assert lacks.keys() == {(), ("text_version",), ("document_ref",)}
+    assert lacks[()] > lacks["text_version",] == lacks["document_ref",]
+    objections = [one for one in declarations if one.decision == "objected"]
+    assert {one.channel for one in objections if one.purpose != "advertising"} <= {"phone", "post"}
+    assert sum(one.purpose == "advertising" for one in objections) == 1
+    assert not any(one.purpose == "advertising" for one in declarations if one not in objections)
+    assert len(objections) > 1 and any(one.decision == "withdrawn" for one in declarations)
+    assert all(one.text_version is None for one in declarations if one.decision != "granted")
+    assert {one.is_time_known for one in declarations} == {True, False}
+
+
+def test_a_withdrawal_is_a_second_form_that_ends_a_consent_of_before(large):
+    stories = defaultdict(list)
+    for one in large.declarations:
+        stories[one.organisation].append(one)
+    told = Counter(tuple(one.decision for one in story) for story in stories.values())
+    assert told.keys() == {("granted",), ("granted", "withdrawn"), ("objected",)}
+    for first, *second in stories.values():
+        for one in second:
+            same = ("person", "channel", "contact_point", "purpose", "customer")
+            assert [getattr(one, name) for name in same] == [getattr(first, name) for name in same]
+            assert first.declaration_id != one.declaration_id
+            assert local_day(first.signed_at) < local_day(one.signed_at)
+
+
+def test_a_consent_is_signed_in_the_wording_of_its_day(large):
+    assert TEXT_VERSIONS["messe-2025"] == date(2025, 1, 1)
+    seen = set()
+    for one in large.declarations:
+        if one.text_version:
+            is_new = local_day(one.signed_at) >= date(2025, 1, 1)
+            assert one.text_version == ("messe-2025" if is_new else "messe-2023")
+            assert is_new or one.purpose != "review_request"
+            seen.add(one.text_version)
+    assert seen == TEXT_VERSIONS.keys()
+
+
+@pytest.mark.parametrize("customers", [SMALL, 2_000])
+def test_the_ecg_list_blocks_austrian_addresses_and_a_domain_by_their_sha1(customers):
+    world = draw_world(customers=customers)
+    organisations = {organisation.number: organisation for organisation in world.organisations}
+    mailboxes = defaultdict(set)
+    for person in world.people:
+        mailboxes[person.organisation].add(person.email)
+    listed = [block for block in world.blocks if block.list_name == "ecg"]
+    for block in listed:
+        assert block.entry == hashlib.sha1(block.blocks.lower().encode()).hexdigest()
+        assert (block.channel, block.listed_on) == ("email", None)
+        assert organisations[block.organisation].country == "AT"
+        assert any(
+            mailbox and mailbox.endswith(block.blocks) for mailbox in mailboxes[block.organisation]
+        )
+    domains = [block for block in listed if block.blocks.startswith("@")]
+    assert len(domains) == 1 < len(listed) - 1
+    assert domains[0].blocks != "@postfach.example"
+
+
+@pytest.mark.parametrize("customers", [SMALL, 2_000])
+def test_the_own_list_blocks_addresses_a_domain_numbers_and_a_postal_address_in_clear(customers):
+    world = draw_world(customers=customers)
+    known = {place for person in world.people for place in (person.email, person.phone)}
+    known |= {person.mobile for person in world.people}
+    known |= {f"{o.street}, {o.postcode} {o.city}" for o in world.organisations}
+    known |= {email[email.index("@") :] for email in known if email and "@" in email}
+    own = [block for block in world.blocks if block.list_name == "own"]
+    kinds = Counter()
+    for block in own:
+        assert block.entry == block.blocks in known
+        assert FIRST_DAY < block.listed_on < AS_OF
+        kinds[block.channel, block.entry.startswith("@")] += 1
+    assert kinds.keys() == {("email", False), ("email", True), ("phone", False), ("post", False)}
+    entries = [(block.list_name, block.channel, block.entry) for block in world.blocks]
+    assert len(set(entries)) == len(entries)

@@ -13,9 +13,11 @@ told as (
     select
         source,
         source_record,
+        list_id,
         contact_point,
         'requested' as event,
         signed_up_at as happened_at,
+        signed_up_at as asked_at,
         is_sign_up_time_known as is_time_known,
         signed_up_ip as evidence_ip,
         cast(null as {{ dbt.type_string() }}) as source_status,
@@ -27,9 +29,11 @@ told as (
     select
         source,
         source_record,
+        list_id,
         contact_point,
         'confirmed' as event,
         opted_at as happened_at,
+        signed_up_at as asked_at,
         is_opt_time_known as is_time_known,
         opted_ip as evidence_ip,
         null as source_status,
@@ -43,9 +47,11 @@ told as (
     select
         source,
         source_record,
+        list_id,
         contact_point,
         consent_event as event,
         state_since as happened_at,
+        null as asked_at,
         is_state_time_known as is_time_known,
         null as evidence_ip,
         source_status,
@@ -63,9 +69,11 @@ told as (
     select
         'mailchimp' as source,
         membership_id as source_record,
+        cast(null as {{ dbt.type_string() }}) as list_id,
         email as contact_point,
         'withdrawn' as event,
         unsubscribed_at as happened_at,
+        null as asked_at,
         true as is_time_known,
         null as evidence_ip,
         'unsubscribed' as source_status,
@@ -74,18 +82,14 @@ told as (
     from unsubscribes
 ),
 
--- Who objects to advertising objects to all of it; everything else was said about the newsletter.
+-- Who objects to advertising objects to all of it, and where no mail arrives no mail of any kind
+-- does; everything else was said about the newsletter.
 purposed as (
     select
         *,
-        'newsletter' as purpose
+        case when event in ('objected', 'bounced') then 'advertising' else 'newsletter' end
+            as purpose
     from told
-    union all
-    select
-        *,
-        'own_marketing' as purpose
-    from told
-    where event = 'objected'
 ),
 
 final as (
@@ -96,14 +100,15 @@ final as (
         ) }} as consent_event_id,
         source,
         source_record,
+        max(list_id) as list_id,
         contact_point,
         'email' as channel,
         purpose,
         event,
         happened_at,
+        max(asked_at) as asked_at,
         bool_or(is_time_known) as is_time_known,
         max(evidence_ip) as evidence_ip,
-        cast(null as {{ dbt.type_string() }}) as text_version,
         max(source_status) as source_status,
         min(load_id) as recorded_load_id,
         min(pulled_at) as recorded_at

@@ -17,6 +17,7 @@ stacked as (
     select
         source,
         source_record,
+        list_id,
         contact_point,
         source_status,
         consent_event,
@@ -37,6 +38,7 @@ stacked as (
     select
         'product_registrations' as source,
         registration_id as source_record,
+        'registrations' as list_id,
         email as contact_point,
         cast(null as {{ dbt.type_string() }}) as source_status,
         cast(null as {{ dbt.type_string() }}) as consent_event,
@@ -58,6 +60,7 @@ stacked as (
     select
         source,
         source_record,
+        null as list_id,
         contact_point,
         source_status,
         consent_event,
@@ -101,6 +104,7 @@ final as (
     select
         source,
         source_record,
+        list_id,
         contact_point,
         source_status,
         consent_event,

@@ -28,6 +28,10 @@ tiered as (
     select * from {{ ref('int_customers_tiered') }}
 ),
 
+consented as (
+    select * from {{ ref('int_customers_consented') }}
+),
+
 settings as (
     select * from {{ ref('stg_company__settings') }}
 ),
@@ -80,6 +84,14 @@ final as (
         tiered.tier,
         tiered.next_tier,
         tiered.revenue_to_next_tier,
+        coalesce(consented.consent_status, 'none') as consent_status,
+        coalesce(consented.reachable_contacts, 0) as reachable_contacts,
+        consented.best_reachable_contact,
+        consented.best_reachable_channel,
+        case
+            when consented.customer_id is null then 'no contact point'
+            else consented.not_reachable_reason
+        end as not_reachable_reason,
         valued.sales_fed_on,
         settings.as_of
     from described
@@ -90,6 +102,7 @@ final as (
     left join classified on described.customer_id = classified.customer_id
     left join scored on described.customer_id = scored.customer_id
     left join tiered on described.customer_id = tiered.customer_id
+    left join consented on described.customer_id = consented.customer_id
 )
 
 select * from final

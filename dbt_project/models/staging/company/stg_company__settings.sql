@@ -7,7 +7,8 @@ settings as (
 final as (
     select
         cast(as_of as date) as as_of,
-        upper({{ cleaned_text('reporting_currency') }}) as reporting_currency
+        upper({{ cleaned_text('reporting_currency') }}) as reporting_currency,
+        case when is_demo then 'demo' else 'own' end as company
     from settings
 )
 

@@ -9,6 +9,7 @@ final as (
         source,
         table_name,
         load_id,
+        pulled_at,
         file as file_name,
         checksum,
         landed_rows,

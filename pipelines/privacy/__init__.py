@@ -1,0 +1,1 @@
+"""What is personal about the data: the ledger of consent. Plain Python, no Dagster."""
