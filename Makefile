@@ -15,6 +15,7 @@ CUSTOMERS ?= 100000
 INVOICES ?= 1000000
 RECORDS ?= 100000
 EDGES ?= 1000000
+EVENTS ?= 1000000
 
 .PHONY: help run ui release verify-consent test lint bench drill lock parse clean
 
@@ -40,10 +41,11 @@ lint: $(INSTALLED) ## style of Python and SQL, and who may import whom
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/sqlfluff lint --nocolor -p 2 -n dbt_project/models dbt_project/tests
 
-bench: $(INSTALLED) $(MANIFEST) ## speed, as ratios within one run; CUSTOMERS= INVOICES= RECORDS= EDGES= for sizes
+bench: $(INSTALLED) $(MANIFEST) ## speed, as ratios within one run; CUSTOMERS= INVOICES= RECORDS= EDGES= EVENTS= for sizes
 	@$(BIN)/python -m tests.benchmarks.whole_run
 	@$(BIN)/python -m tests.benchmarks.gate
 	@$(BIN)/python -m tests.benchmarks.anomaly_rates
+	@$(BIN)/python -m tests.benchmarks.consent --events $(EVENTS)
 	@$(BIN)/python -m tests.benchmarks.identity --records $(RECORDS) --edges $(EDGES)
 	@$(BIN)/python -m tests.benchmarks.at_scale --customers $(CUSTOMERS) --invoices $(INVOICES)
 

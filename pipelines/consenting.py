@@ -2,6 +2,7 @@
 warehouse. What follows from it, dbt says."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,7 +69,10 @@ def recorded(
     """
     ledger.verify(read_heads(heads))
     proposed = db.table("intermediate.int_consent_events_proposed").to_arrow_table()
-    new = ledger.append(_placed(proposed), now=now)
+    numbers = db.sql(
+        "select distinct point from matching.contact_points where channel = 'phone'"
+    ).fetchall()
+    new = ledger.append(_placed(proposed, {number for (number,) in numbers}), now=now)
     ledger.export_heads(heads)
     ledger.register(db, SCHEMA)
     _register_points(db, ledger)
@@ -95,7 +99,7 @@ def spelt(channel: str, text: str) -> list[str]:
     """What contact points a text may mean, each in one spelling.
 
     >>> spelt("email", " Anna@Krone.example "), spelt("phone", "0664 1234567")
-    (['anna@krone.example'], ['+436641234567'])
+    (['anna@krone.example'], ['+436641234567', '+496641234567'])
     """
     if channel == "email":
         return [email(text) or fold(text)]
@@ -112,8 +116,11 @@ def _post(text: str) -> str:
     return fold(_COUNTRY_BEHIND.sub("", text))
 
 
-def _placed(proposed: pa.Table) -> pa.Table:
-    """The events with their contact points in one spelling; a refusal for each it may mean."""
+def _placed(proposed: pa.Table, numbers: Collection[str]) -> pa.Table:
+    """The events with their contact points in one spelling; a refusal for each it may mean.
+
+    numbers: those anybody has. Of several a grant means the one that is among them, or none.
+    """
     channels, points = proposed["channel"].to_pylist(), proposed["contact_point"].to_pylist()
     meanings = {key: spelt(*key) for key in set(zip(channels, points, strict=True))}
     rows, spellings, ids = [], [], []
@@ -128,7 +135,8 @@ def _placed(proposed: pa.Table) -> pa.Table:
     ):
         meant = meanings[channel, point]
         if len(meant) > 1 and event in _GRANTS:
-            meant = [fold(point)]
+            had = [one for one in meant if one in numbers]
+            meant = had if len(had) == 1 else [fold(point)]
         for one in meant:
             rows.append(row)
             spellings.append(one)

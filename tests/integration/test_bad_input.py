@@ -188,6 +188,27 @@ def test_a_failed_test_of_the_marts_publishes_nothing(small: Path):
     assert (small / "serving" / "stammkunde.duckdb").readlink() == version
 
 
+def test_a_ledger_of_consent_that_lost_its_end_stops_the_run_and_publishes_nothing(small: Path):
+    version = (small / "serving" / "stammkunde.duckdb").readlink()
+    heads = small / "reports" / "consent_heads.txt"
+    heads.write_text(f"1 2026-01-01T00:00:00+00:00 5 {'a' * 64}\n")
+    run = pipelines(small, "run")
+    assert run.returncode == 1, run.stderr
+    assert "The ledger of consent is not what it was" in run.stderr
+    assert "event 1 and what followed were cut off" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert (small / "serving" / "stammkunde.duckdb").readlink() == version
+    verified = pipelines(small, "verify-consent")
+    assert verified.returncode == 65
+    assert "event 1 and what followed were cut off" in verified.stderr
+    heads.unlink()
+    verified = pipelines(small, "verify-consent")
+    assert (verified.returncode, verified.stdout.splitlines()[0]) == (
+        0,
+        "0 events fit, and 0 heads of consent_heads.txt",
+    )
+
+
 def test_one_model_built_alone_is_not_published(small: Path):
     version = (small / "serving" / "stammkunde.duckdb").readlink()
     run = materialize(small, "marts/customer_360,published/stammkunde")

@@ -420,7 +420,8 @@ def test_the_newsletter_may_go_exactly_to_whom_the_truth_allows(demo):
     for crm in relations.crm.values():
         for contact in crm.contacts:
             if contact.objected_at and contact.email:
-                refused[contact.email.lower()].append(contact.objected_at)
+                # When, no CRM tells: at the last change of the record, at the latest.
+                refused[contact.email.lower()].append(contact.updated_at)
     for one in world.declarations:
         if one.channel != "email" or one.purpose not in ("newsletter", "advertising"):
             continue
@@ -573,6 +574,18 @@ def test_over_thirty_nights_no_id_is_given_to_somebody_else(nights):
 @pytest.mark.drill
 def test_a_night_that_compares_what_is_new_ends_like_one_that_compares_all(nights):
     assert nights[2]
+
+
+def test_the_readme_tells_how_many_addresses_may_be_written_to(demo):
+    query, shown = re.search(
+        r"<!-- may we write to them -->\n```sql\n(.*?)```\n+```text\n(.*?)```", README, re.S
+    ).groups()
+    with published(demo[0]) as db:
+        found = db.sql(query)
+        rows = [found.columns, *found.fetchall()]
+    assert [line.split() for line in shown.strip().splitlines()] == [
+        [str(value) for value in row] for row in rows
+    ]
 
 
 def test_the_readme_tells_why_a_record_is_its_customer(demo):
