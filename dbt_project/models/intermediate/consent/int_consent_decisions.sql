@@ -60,7 +60,7 @@ endings as (
 
 -- Before anything is known of a scope the law alone decides.
 moments as (
-    select
+    select distinct
         subject,
         controller,
         purpose,
@@ -68,7 +68,7 @@ moments as (
         'beginning' as signal,
         cast(null as {{ dbt.type_string() }}) as said,
         cast(null as timestamp with time zone) as life_at
-    from scopes
+    from signals
     union all
     select
         subject,
@@ -125,9 +125,24 @@ distinct_moments as (
     select distinct * from summed
 ),
 
+-- Of most contact points nothing was ever said: they need no history.
 read as (
     select
-        summed.*,
+        scopes.subject,
+        scopes.controller,
+        scopes.purpose,
+        coalesce(
+            summed.known_at, cast('1970-01-01 00:00:00+00' as timestamp with time zone)
+        ) as known_at,
+        summed.suppression,
+        summed.ecg,
+        summed.refusal,
+        summed.consent,
+        summed.flawed,
+        summed.requested,
+        summed.confirmed,
+        summed.imported,
+        summed.sale,
         scopes.channel,
         scopes.contact_point,
         scopes.country,
@@ -151,12 +166,12 @@ read as (
             case when summed.notice_at_collection is null then 'notice at collection' end,
             case when summed.notice_in_every_mail is null then 'notice in every mail' end
         ), '') as missing_for_exception
-    from distinct_moments as summed
-    inner join scopes
+    from scopes
+    left join distinct_moments as summed
         on
-            summed.subject = scopes.subject
-            and summed.controller = scopes.controller
-            and summed.purpose = scopes.purpose
+            scopes.subject = summed.subject
+            and scopes.controller = summed.controller
+            and scopes.purpose = summed.purpose
     inner join jurisdictions
         on
             scopes.country = jurisdictions.country
