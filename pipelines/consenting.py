@@ -162,11 +162,11 @@ def _register_points(db: duckdb.DuckDBPyConnection, ledger: ConsentLedger) -> No
     kinds = (pa.string(), pa.string(), pa.string(), pa.bool_())
     names = ("channel", "contact_point", "subject", "is_valid")
     db.register(
-        "known_points",
+        "points_of_consent",
         pa.table([pa.array(*one) for one in zip(columns, kinds, strict=True)], names=names),
     )
-    db.execute(f"create or replace table {SCHEMA}.contact_points as from known_points")
-    db.unregister("known_points")
+    db.execute(f"create or replace table {SCHEMA}.contact_points as from points_of_consent")
+    db.unregister("points_of_consent")
 
 
 def _as_recorded(channel: str, point: str, is_valid: bool) -> str:
