@@ -1,11 +1,14 @@
 """The ledger of consent: the assets between what sources tell and what may be written."""
 
+import logging
 from collections.abc import Iterator
 
 import dagster as dg
 
 from pipelines.resources import Company
 from pipelines.warehouse import BuildStage, begin_stage, mark_build, open_warehouse
+
+log = logging.getLogger(__name__)
 
 LEDGER = {
     "events": "One row per declaration that was ever recorded, each told by one canonical text.",
@@ -57,14 +60,16 @@ def consent_assets() -> list[dg.AssetsDefinition]:
         try:
             found = record(settings)
         except LedgerBroken as broken:
+            said = (
+                f"The ledger of consent is not what it was: {broken}. Nothing was added to it, "
+                "and what is published stays as it is. Restore lake/consent from a back-up"
+            )
+            log.error(said)
             yield dg.AssetCheckResult(
                 passed=False, asset_key=events, check_name=_UNBROKEN,
                 metadata={"what_does_not_fit": str(broken)},
             )  # fmt: skip
-            raise dg.Failure(
-                f"The ledger of consent is not what it was: {broken}. Nothing was added to it, "
-                "and what is published stays as it is. Restore lake/consent from a back-up."
-            ) from broken
+            raise dg.Failure(said) from broken
         with open_warehouse(settings) as db:
             if is_on_whole:
                 mark_build(db, BuildStage.CONSENT)

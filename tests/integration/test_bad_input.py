@@ -196,6 +196,7 @@ def test_a_ledger_of_consent_that_lost_its_end_stops_the_run_and_publishes_nothi
     assert run.returncode == 1, run.stderr
     assert "The ledger of consent is not what it was" in run.stderr
     assert "event 1 and what followed were cut off" in run.stderr
+    assert "it does not hold that the_ledger_is_what_it_was" in run.stderr
     assert "Traceback" not in run.stderr
     assert (small / "serving" / "stammkunde.duckdb").readlink() == version
     verified = pipelines(small, "verify-consent")
