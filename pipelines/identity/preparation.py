@@ -26,19 +26,19 @@ def prepare_points(db: duckdb.DuckDBPyConnection, points: str) -> None:
     (the normalised address or number; null where it cannot be one), mailbox_kind (role, free or
     personal).
     """
-    db.execute(f"create or replace temp table points as from {points}")
+    db.execute(f"create or replace temp table told_points as from {points}")
     _translated(
-        db, "emails", "select distinct value from points where channel = 'email'",
+        db, "emails", "select distinct value from told_points where channel = 'email'",
         lambda value: _email(value), ("point", "kind"),
     )  # fmt: skip
     _translated(
-        db, "phones", "select distinct value, country from points where channel = 'phone'",
+        db, "phones", "select distinct value, country from told_points where channel = 'phone'",
         lambda *given: (_phone(*given),), ("point",),
     )  # fmt: skip
     db.execute(
         f"create or replace temp table {POINTS} as select distinct p.record_kind, "
         f"{_record('p.source', 'p.record_id')} as record, p.channel, p.value, "
-        "coalesce(e.point, n.point) as point, e.kind as mailbox_kind from points p "
+        "coalesce(e.point, n.point) as point, e.kind as mailbox_kind from told_points p "
         # A condition on one side alone would make DuckDB compare everything with everything.
         "left join emails e on case when p.channel = 'email' then p.value end = e.value "
         "left join phones n on case when p.channel = 'phone' then p.value end = n.value "

@@ -299,7 +299,10 @@ class _Night:
             self._db.execute(
                 f"create or replace table matching.{name} as " + " union all by name ".join(parts)
             )
-        self._db.execute(f"create or replace table matching.identities as {_identities()}")
+        self._db.execute(
+            f"create or replace table matching.identities as {_identities()} "
+            "order by record_kind, source, record_id"
+        )
         self._db.execute(
             "create or replace table matching.contact_points as select record_kind, "
             f"{_split('record')}, channel, value, point, mailbox_kind from record_points"
