@@ -55,6 +55,7 @@ _EVENT = pa.schema(
         ("purpose", pa.string()),
         ("event", pa.string()),
         ("happened_at", MOMENT),
+        ("is_time_known", pa.bool_()),
         ("source", pa.string()),
         ("record", pa.string()),
         ("text_version", pa.string()),
@@ -214,7 +215,11 @@ class Event:
         said = dict(vars(self))
         if said["text_sha256"] == "as it is":
             said["text_sha256"] = HASHES.get(self.text_version or "")
-        return said | {"event_id": self.event_id, "contact_point": "anna@krone.example"}
+        return said | {
+            "event_id": self.event_id,
+            "contact_point": "anna@krone.example",
+            "is_time_known": True,
+        }
 
 
 def at(moment: datetime, decisions: Sequence[dict]) -> dict:
@@ -298,7 +303,7 @@ class Oracle:
                 if (
                     request.event == "requested"
                     and request.happened_at
-                    and request.happened_at <= one.happened_at
+                    and request.happened_at < one.happened_at
                     and (request.source, request.record) == (one.source, one.record)
                     and one.record
                     and self._is_worded(request, purpose)

@@ -72,6 +72,7 @@ scoped as (
         events.detail,
         events.document_ref,
         events.is_refusal,
+        events.is_time_known,
         events.purpose = scopes.purpose or events.purpose = 'advertising' as is_about_it,
         case
             when texts.text_version is null then 'text version'
@@ -116,7 +117,17 @@ double_opt_ins as (
         -- A clock that runs ahead must not outlive a later refusal.
         least(requested.happened_at, requested.recorded_at) as requested_at,
         least(confirmed.happened_at, confirmed.recorded_at) as signed_at,
-        case when requested.happened_at is null then 'time of the request' end as missing_request,
+        -- Nobody reads a mail and answers it in one moment: one of both is not what it says.
+        case
+            when
+                requested.happened_at is null
+                or (
+                    requested.happened_at = confirmed.happened_at
+                    and requested.is_time_known
+                    and confirmed.is_time_known
+                )
+                then 'time of the request'
+        end as missing_request,
         case when confirmed.happened_at is null then 'time of the confirmation' end
             as missing_signature,
         case
