@@ -16,7 +16,7 @@ from pipelines.privacy.ledger import ConsentLedger, Head, LedgerBroken
 from pipelines.settings import Settings
 from pipelines.warehouse import open_warehouse
 from sources.access import is_demo
-from sources.landing import Lake
+from sources.landing import Lake, kept_as
 
 SCHEMA = "consent"
 # Where a number is written without its country, a refusal counts in each of these.
@@ -49,7 +49,7 @@ def heads_file(settings: Settings) -> Path:
 
 
 def _named(name: str, settings: Settings) -> str:
-    return f"{name}.demo" if is_demo(settings.setup, Lake(settings.lake)) else name
+    return kept_as(name, is_demo=is_demo(settings.setup, Lake(settings.lake)))
 
 
 def record_consent(settings: Settings) -> Recorded:

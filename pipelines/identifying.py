@@ -16,7 +16,7 @@ from pipelines.identity.store import KeptModel, Store, is_same
 from pipelines.settings import Settings
 from pipelines.warehouse import open_warehouse
 from sources.access import is_demo
-from sources.landing import Lake
+from sources.landing import Lake, kept_as
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Found:
 def store_of(settings: Settings) -> Store:
     """Where this company's identity is kept; the demo company's never mixes with it."""
     demo = is_demo(settings.setup, Lake(settings.lake))
-    return Store(settings.lake / ("identity.demo" if demo else "identity"))
+    return Store(settings.lake / kept_as("identity", is_demo=demo))
 
 
 def identify(settings: Settings, *, retrain: bool = False) -> dict[str, Found]:

@@ -20,7 +20,7 @@ from quality.suites.catalogue import NAMES_A_CUSTOMER, suite_for
 from sources.access import is_demo, is_on
 from sources.contract import Source
 from sources.demo.company import AS_OF as DEMO_AS_OF
-from sources.landing import Lake, write_json
+from sources.landing import Lake, kept_as, write_json
 from sources.registry import SOURCES
 
 RUNS_LOOKED_BACK = 30
@@ -101,7 +101,7 @@ def note_wins(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
 
 
 def _wins_file(settings: Settings, *, is_the_demos: bool) -> Path:
-    return settings.lake / f"wins{'.demo' if is_the_demos else ''}.json"
+    return settings.lake / f"{kept_as('wins', is_demo=is_the_demos)}.json"
 
 
 def figures(

@@ -22,7 +22,7 @@ from quality.suites.catalogue import suite_for
 from quality.thresholds import Thresholds
 from sources.access import is_demo
 from sources.contract import Source, Table
-from sources.landing import Lake, Load, write_json
+from sources.landing import Lake, Load, kept_as, write_json
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +84,8 @@ def _keep(lake: Lake, source: Source, settings: Settings, run: SourceRun) -> Non
 
 
 def _folder(lake: Lake, source: Source, settings: Settings) -> Path:
-    suffix = ".demo" if is_demo(settings.setup, lake) else ""
-    return lake.root / "runs" / f"{source.name}{suffix}"
+    name = kept_as(source.name, is_demo=is_demo(settings.setup, lake))
+    return lake.root / "runs" / name
 
 
 def _files(folder: Path) -> list[Path]:

@@ -267,6 +267,34 @@ def newest_readings(loads: Iterable[Load]) -> list[Load]:
     return sorted(newest.values(), key=lambda load: load.load_id)
 
 
+def kept_as(name: str, *, is_demo: bool) -> str:
+    """The name under which something is kept: that of the demo company mixes with no other.
+
+    >>> kept_as("identity", is_demo=True), kept_as("identity", is_demo=False)
+    ('identity.demo', 'identity')
+    """
+    return f"{name}.demo" if is_demo else name
+
+
+@contextlib.contextmanager
+def committed(folder: Path) -> Iterator[Path]:
+    """A folder that is there as a whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for half in folder.parent.glob(".*/"):
+        shutil.rmtree(half)
+    temporary = folder.with_name(f".{folder.name}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        for path in [*temporary.rglob("*"), temporary]:
+            sync(path)
+        temporary.rename(folder)
+        sync(folder.parent)
+    finally:
+        if temporary.exists():
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
 def write_json(path: Path, content: dict) -> None:
     """Replace a JSON file in one step."""
     temporary = path.with_name(f".{path.name}")

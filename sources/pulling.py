@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sources.changes import Cursors, Limits, changes, known
 from sources.contract import Batch, Option, Pull, Reading, Source, SourceProblem, Table
-from sources.landing import Lake, LandingProblem, Load
+from sources.landing import Lake, LandingProblem, Load, kept_as
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def _waits(lake: Lake, source: Source, table: Table) -> set[str]:
 
 
 def _cursor_file(lake: Lake, source: Source, is_demo: bool) -> Path:
-    return lake.root / "cursors" / f"{source.name}{'.demo' if is_demo else ''}.json"
+    return lake.root / "cursors" / f"{kept_as(source.name, is_demo=is_demo)}.json"
 
 
 def _limits(context: Pull, *, accepts_deletions: bool) -> Limits:

@@ -8,10 +8,9 @@ A night and a model become visible by one rename; a killed process leaves only f
 begin with a dot. Everything else about identity can be built anew from the records; the ids cannot.
 """
 
-import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ import pyarrow.parquet as pq
 from pipelines.identity.linkage import Model
 from pipelines.identity.resolution import COMPARED, KINDS, PAIRS, Memory
 from pipelines.identity.stable_ids import CHANGES, HELD, PAST, Registry
-from sources.landing import sync, write_json
+from sources.landing import committed, write_json
 
 NIGHTS_KEPT = 3
 _TABLES = {"held": HELD, "past": PAST, "changes": CHANGES, "compared": COMPARED, "pairs": PAIRS}
@@ -54,7 +53,7 @@ class Store:
 
     def keep_night(self, number: int, memories: Mapping[str, Memory]) -> None:
         """Commit what a night leaves. Raises OSError where the disk fails; then nothing changed."""
-        with _committed(self._nights / f"{number:08d}") as folder:
+        with committed(self._nights / f"{number:08d}") as folder:
             for kind, memory in memories.items():
                 (folder / kind).mkdir()
                 tables = {
@@ -84,7 +83,7 @@ class Store:
         last = self.model(kind)
         version = f"{int(last.version) + 1 if last else 1:04d}"
         about = {"trained_at": now.isoformat(timespec="seconds"), "records": records}
-        with _committed(self._models / kind / version) as folder:
+        with committed(self._models / kind / version) as folder:
             model.save(folder)
             write_json(folder / "about.json", about)
         return KeptModel(model, version, **about)
@@ -119,22 +118,3 @@ def _read(folder: Path) -> Memory:
         tables["pairs"],
         **json.loads((folder / "about.json").read_text()),
     )
-
-
-@contextlib.contextmanager
-def _committed(folder: Path) -> Iterator[Path]:
-    """A folder that is there as a whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for half in folder.parent.glob(".*/"):
-        shutil.rmtree(half)
-    temporary = folder.with_name(f".{folder.name}")
-    temporary.mkdir()
-    try:
-        yield temporary
-        for path in [*temporary.rglob("*"), temporary]:
-            sync(path)
-        temporary.rename(folder)
-        sync(folder.parent)
-    finally:
-        if temporary.exists():
-            shutil.rmtree(temporary, ignore_errors=True)

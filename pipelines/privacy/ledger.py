@@ -21,7 +21,6 @@ import hmac
 import json
 import os
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,7 +30,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sources.landing import sync, write_json
+from sources.landing import committed, sync, write_json
 
 # What a candidate says: the first go into the canonical text, the others into the evidence.
 TEXT_COLUMNS = (
@@ -303,18 +302,17 @@ class ConsentLedger:
 
     def _verified_salts(self, number: int) -> dict[str, bytes]:
         """Salts whose contact points are those of their pseudonyms. Raises LedgerBroken."""
-        path = self._part("subjects", number)
-        rows = pq.read_table(path) if path.exists() else _SUBJECTS.empty_table()
+        rows = self._subjects(number)
         for subject, channel, contact_point in zip(
             *(rows[name].to_pylist() for name in ("subject", "channel", "contact_point")),
             strict=True,
         ):
             if self.subject(channel, contact_point) != subject:
                 raise LedgerBroken(
-                    f"in subjects/{path.name} the pseudonym {subject[:12]}… stands for another "
-                    "contact point than it was made of"
+                    f"in subjects/{number:06d}.parquet the pseudonym {subject[:12]}… stands for "
+                    "another contact point than it was made of"
                 )
-        return self._salts(number)
+        return _salts(rows)
 
     def _verified(self, batch: Batch, seq: int, head: str, salts: Mapping[str, bytes]) -> int:
         """The number of the first event after this batch. Raises LedgerBroken."""
@@ -370,7 +368,7 @@ class ConsentLedger:
         head = chained = batches[-1].head if batches else _NO_HEAD
         salts: dict[str, bytes] = {}
         for place in range(1, number):
-            salts |= self._salts(place)
+            salts |= _salts(self._subjects(place))
         new, points, records = [], [], []
         with duckdb.connect() as db, _registered(db, fresh=fresh):
             for channel, point in db.sql(
@@ -398,25 +396,18 @@ class ConsentLedger:
         self._commit(number, _table(events, _EVENTS), head, now)
 
     def _commit(self, number: int, events: pa.Table, previous_head: str, now: datetime) -> None:
-        folder = self._batches / f"{number:06d}"
-        temporary = folder.with_name(f".{folder.name}")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        pq.write_table(events, temporary / "events.parquet", compression="zstd")
-        about = {
-            "number": number,
-            "rows": events.num_rows,
-            "first_seq": events["seq"][0].as_py(),
-            "file_sha256": _file_sha256(temporary / "events.parquet"),
-            "chained": events["chained"][-1].as_py(),
-            "previous_head": previous_head,
-            "written_at": now.astimezone(UTC).isoformat(timespec="seconds"),
-        }
-        write_json(temporary / "batch.json", about | {"head": _sha256(_canonical(about))})
-        sync(temporary / "events.parquet")
-        sync(temporary)
-        temporary.rename(folder)
-        sync(self._batches)
+        with committed(self._batches / f"{number:06d}") as folder:
+            pq.write_table(events, folder / "events.parquet", compression="zstd")
+            about = {
+                "number": number,
+                "rows": events.num_rows,
+                "first_seq": events["seq"][0].as_py(),
+                "file_sha256": _file_sha256(folder / "events.parquet"),
+                "chained": events["chained"][-1].as_py(),
+                "previous_head": previous_head,
+                "written_at": now.astimezone(UTC).isoformat(timespec="seconds"),
+            }
+            write_json(folder / "batch.json", about | {"head": _sha256(_canonical(about))})
 
     def _event_ids(self) -> set[str]:
         with duckdb.connect() as db, _registered(db, texts=self._all_events()):
@@ -434,28 +425,31 @@ class ConsentLedger:
         numbered = _EVENTS.append(pa.field("batch", pa.int64()))
         return pa.concat_tables(parts or [numbered.empty_table()])
 
-    def _salts(self, number: int) -> dict[str, bytes]:
-        path = self._part("subjects", number)
-        rows = pq.read_table(path) if path.exists() else _SUBJECTS.empty_table()
-        return dict(
-            zip(rows["subject"].to_pylist(), map(bytes.fromhex, rows["salt"].to_pylist()),
-                strict=True)
-        )  # fmt: skip
+    def _subjects(self, number: int) -> pa.Table:
+        return _concatenated(self._there("subjects", number), _SUBJECTS)
 
     def _evidence(self, number: int) -> pa.Table:
-        path = self._part("evidence", number)
-        return pq.read_table(path) if path.exists() else _EVIDENCE.empty_table()
+        return _concatenated(self._there("evidence", number), _EVIDENCE)
 
     def _part(self, name: str, number: int) -> Path:
         return self._folder / name / f"{number:06d}.parquet"
 
     def _parts(self, name: str) -> list[Path]:
         """The parts that belong to a batch; one beyond them is left by a killed process."""
-        paths = [self._part(name, batch.number) for batch in self.batches()]
-        return [path for path in paths if path.exists()]
+        return [path for batch in self.batches() for path in self._there(name, batch.number)]
+
+    def _there(self, name: str, number: int) -> list[Path]:
+        """The part of a batch; none where the batch brought none."""
+        path = self._part(name, number)
+        return [path] if path.exists() else []
 
     def _pseudonym(self, text: str) -> str:
         return hmac.digest(self._key, text.encode(), "sha256").hex()
+
+
+def _salts(subjects: pa.Table) -> dict[str, bytes]:
+    salts = map(bytes.fromhex, subjects["salt"].to_pylist())
+    return dict(zip(subjects["subject"].to_pylist(), salts, strict=True))
 
 
 def _canonical(content: Mapping) -> str:
